@@ -1,0 +1,116 @@
+"""What a stitch found: every decoder on every encoder, as numbers with their spread."""
+
+import statistics
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Score:
+    """One figure over its repetitions (anchor draws × decoder seeds).
+
+    Attributes:
+        values: One value a repetition; empty where the figure does not exist.
+    """
+
+    values: tuple[float, ...] = ()
+
+    @property
+    def mean(self) -> float | None:
+        """The mean, or None where the figure does not exist."""
+        return statistics.fmean(self.values) if self.values else None
+
+    @property
+    def spread(self) -> float | None:
+        """The sample standard deviation, or None for fewer than two values."""
+        return statistics.stdev(self.values) if len(self.values) > 1 else None
+
+    def to_json(self) -> dict[str, Any]:
+        """Mean, spread, how many values, and the values: JSON without NaN."""
+        return {"mean": self.mean, "spread": self.spread, "n": len(self.values), "values": list(self.values)}
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One decoder on one encoder, in one form.
+
+    Attributes:
+        form: ``absolute``, ``relative`` (centred, or whatever projection was asked for) or ``relative, paper``
+            (not centred); the transductive protocol adds ``, transductive``.
+        decoder: Name of the file whose encoder the decoder was trained on.
+        encoder: Name of the file whose representations it was given.
+        scores: Metric name → figure: ``accuracy``, ``macro_f1``, ``weighted_f1`` for classes;
+            ``subset_accuracy``, ``macro_f1``, ``weighted_f1`` for several labels; ``r2``, ``rmse`` for numbers.
+            Empty where the stitch does not exist (absolute embeddings of different widths).
+        retention: Stitched ÷ ceiling of the same decoder, by repetition; empty on the diagonal.
+        n_test: Test rows scored.
+    """
+
+    form: str
+    decoder: str
+    encoder: str
+    scores: Mapping[str, Score]
+    retention: Score
+    n_test: int
+
+    @property
+    def stitched(self) -> bool:
+        """Whether the decoder met an encoder it was not trained on."""
+        return self.decoder != self.encoder
+
+
+@dataclass(frozen=True)
+class StitchReport:
+    """Everything `relstitch stitch` says.
+
+    Attributes:
+        metric: The leading metric: ``accuracy``, ``subset_accuracy`` or ``r2``.
+        method: The decoder.
+        encoders: Names of the files, in the order given.
+        forms: The forms shown, in order.
+        cells: One for every form × decoder × encoder.
+        floor: The leading metric of the training split's commonest class on the test rows (mean for numbers).
+        settings: Projection, anchors (k, strategy, draws), seeds, splits, chosen regularisation …
+        rows: Counts: training and test rows used, missing on either side, unlabelled …
+        notes: What a reader should know, in words.
+    """
+
+    metric: str
+    method: str
+    encoders: tuple[str, ...]
+    forms: tuple[str, ...]
+    cells: tuple[Cell, ...]
+    floor: float
+    settings: Mapping[str, Any]
+    rows: Mapping[str, int]
+    notes: tuple[str, ...] = field(default_factory=tuple)
+
+    def cell(self, form: str, decoder: str, encoder: str) -> Cell:
+        """The cell of one form, decoder and encoder; KeyError where there is none."""
+        for cell in self.cells:
+            if (cell.form, cell.decoder, cell.encoder) == (form, decoder, encoder):
+                return cell
+        raise KeyError((form, decoder, encoder))
+
+    def stitched_mean(self, form: str) -> float | None:
+        """Mean of the leading metric over all pairs of different encoders in one form, or None without any."""
+        means = [c.scores[self.metric].mean for c in self.cells if c.form == form and c.stitched and c.scores]
+        known = [value for value in means if value is not None]
+        return statistics.fmean(known) if known else None
+
+    def to_json(self) -> dict[str, Any]:
+        """The report as plain JSON values, without NaN."""
+        cells = []
+        for cell in self.cells:
+            values = asdict(cell)
+            values["scores"] = {name: score.to_json() for name, score in cell.scores.items()}
+            values["retention"] = cell.retention.to_json()
+            values["stitched"] = cell.stitched
+            cells.append(values)
+        return {
+            "metric": self.metric, "method": self.method, "encoders": list(self.encoders),
+            "forms": list(self.forms), "floor": self.floor, "settings": dict(self.settings),
+            "rows": dict(self.rows), "notes": list(self.notes), "cells": cells,
+            "stitched_mean": {form: self.stitched_mean(form) for form in self.forms},
+        }  # fmt: skip
