@@ -1,0 +1,71 @@
+"""Plain facts and plain tables: aligned on a terminal, TSV in a pipe."""
+
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from rich.table import Table
+from rich.text import Text
+
+from relstitch.report.streams import on_terminal, out
+
+_ESCAPES = str.maketrans({"\t": "\\t", "\n": "\\n", "\r": "\\r"})
+
+
+def tsv(rows: Sequence[Sequence[str]]) -> str:
+    r"""Rows as tab-separated lines; tabs and line breaks inside a value are written as ``\t`` and ``\n``.
+
+    Example:
+        >>> tsv([["id", "answer"], ["a", "x y"]])
+        'id\tanswer\na\tx y\n'
+    """
+    return "".join("\t".join(cell.translate(_ESCAPES) for cell in row) + "\n" for row in rows)
+
+
+def plain(value: Any) -> str:
+    """One value in words: numbers short, missing as –, mappings and lists on one line."""
+    if value is None:
+        return "–"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    if isinstance(value, Mapping):
+        return ", ".join(f"{key}: {plain(inner)}" for key, inner in value.items()) or "none"
+    if isinstance(value, list | tuple):
+        return _listed(value)
+    return str(value)
+
+
+def _listed(values: Sequence[Any]) -> str:
+    if any(isinstance(inner, Mapping | list | tuple) for inner in values):
+        return json.dumps(values, ensure_ascii=False)
+    return ", ".join(plain(inner) for inner in values) or "none"
+
+
+def show_facts(title: str, facts: Mapping[str, Any]) -> None:
+    """Show named facts, one a line."""
+    pairs = [(name.replace("_", " "), plain(value)) for name, value in facts.items()]
+    if not on_terminal():
+        sys.stdout.write(tsv(pairs))
+        return
+    grid = Table.grid(padding=(0, 2))
+    grid.add_column(style="cyan", no_wrap=True)
+    grid.add_column(overflow="fold")
+    for name, value in pairs:
+        grid.add_row(Text(name), Text(value))
+    console = out()
+    console.print(Text(title, style="bold"))
+    console.print(grid)
+
+
+def show_rows(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Show a table, one row each: TSV with a header in a pipe."""
+    if not on_terminal():
+        sys.stdout.write(tsv([header, *rows]))
+        return
+    table = Table(*(Text(name) for name in header), box=None, header_style="bold", pad_edge=False)
+    for row in rows:
+        table.add_row(*(Text(cell) for cell in row))
+    out().print(table)

@@ -1,0 +1,134 @@
+"""The stitch report as a table for eyes, as TSV for pipes, as Markdown for documents."""
+
+import sys
+
+from rich import box
+from rich.table import Table
+from rich.text import Text
+
+from relstitch.artifacts import Cell, Score, StitchReport
+from relstitch.report.facts import tsv
+from relstitch.report.streams import on_terminal, out, tell
+
+_FORMS = {"absolute": "absolute", "relative": "centred", "relative, paper": "not centred"}
+MISSING = "–"
+
+
+def form_title(form: str) -> str:
+    """How a form is called at the head of a column."""
+    base = form.removesuffix(", transductive")
+    return _FORMS.get(base, base) + ("" if base == form else ", transductive")
+
+
+def number(score: Score | None) -> str:
+    """Mean ± spread with three decimals; – where the figure does not exist.
+
+    Example:
+        >>> number(Score((0.5, 0.75)))
+        '0.625 ±.177'
+    """
+    if score is None or score.mean is None:
+        return MISSING
+    spread = score.spread
+    if spread is None or spread < 5e-4:
+        return f"{score.mean:.3f}"
+    return f"{score.mean:.3f} ±{f'{spread:.3f}'.removeprefix('0')}"
+
+
+def leading_form(report: StitchReport) -> str:
+    """The form whose retention and F1 the table shows: the first relative one."""
+    return next((form for form in report.forms if form != "absolute"), report.forms[0])
+
+
+def _header(report: StitchReport) -> list[str]:
+    other = [name for name in _metrics(report) if name != report.metric]
+    titles = [form_title(form) for form in report.forms]
+    return ["decoder of", "encoder", *titles, "retention", *(name.replace("_", " ") for name in other)]
+
+
+def _metrics(report: StitchReport) -> list[str]:
+    lead = leading_form(report)
+    return next((list(cell.scores) for cell in report.cells if cell.form == lead and cell.scores), [report.metric])
+
+
+def _lines(report: StitchReport) -> list[list[str]]:
+    lead = leading_form(report)
+    other = [name for name in _metrics(report) if name != report.metric]
+    cells: dict[tuple[str, str], dict[str, Cell]] = {}
+    for cell in report.cells:
+        cells.setdefault((cell.decoder, cell.encoder), {})[cell.form] = cell
+    lines = []
+    for (decoder, encoder), by_form in cells.items():
+        leading = by_form.get(lead)
+        figures = [
+            number(by_form[form].scores.get(report.metric)) if form in by_form else MISSING for form in report.forms
+        ]
+        retention = "ceiling" if decoder == encoder else number(leading.retention if leading else None)
+        rest = [number(leading.scores.get(name)) if leading else MISSING for name in other]
+        lines.append([decoder, encoder, *figures, retention, *rest])
+    return lines
+
+
+def _means(report: StitchReport) -> list[str]:
+    means = []
+    for form in report.forms:
+        mean = report.stitched_mean(form)
+        means.append(MISSING if mean is None else f"{mean:.3f}")
+    return means
+
+
+def summary(report: StitchReport) -> str:
+    """What the figures rest on, in one sentence or two."""
+    settings = report.settings
+    parts = [f"{report.metric.replace('_', ' ')} of the {report.method} decoder"]
+    if "k" in settings:
+        parts.append(f"{settings['k']} anchors ({settings.get('strategy', 'unknown')})")
+    draws, seeds = settings.get("draws", 1), len(settings.get("seeds", [0]))
+    parts.append(f"{draws} draw{'s' if draws != 1 else ''} × {seeds} seed{'s' if seeds != 1 else ''}")
+    parts.append(f"{report.rows.get('train', 0)} training and {report.rows.get('test', 0)} test rows")
+    means = ", ".join(f"{form_title(form)} {mean}" for form, mean in zip(report.forms, _means(report), strict=True))
+    return f"{', '.join(parts)}. Floor {report.floor:.3f}. Stitched mean: {means}."
+
+
+def show_stitch(report: StitchReport) -> None:
+    """Show a stitch report: a table on a terminal, TSV (one line a cell, full precision) in a pipe."""
+    if not on_terminal():
+        sys.stdout.write(tsv(_long(report)))
+        for line in (summary(report), *report.notes):
+            tell(line)
+        return
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold")
+    for at, title in enumerate(_header(report)):
+        table.add_column(Text(title), justify="left" if at < 2 else "right", overflow="fold")
+    for line in _lines(report):
+        table.add_row(*(Text(cell) for cell in line), style="dim" if line[0] == line[1] else "")
+    console = out()
+    console.print(table)
+    for line in (summary(report), *report.notes):
+        console.print(Text(line), soft_wrap=True)
+
+
+def _long(report: StitchReport) -> list[list[str]]:
+    metrics = _metrics(report)
+    header = ["form", "decoder", "encoder", "stitched"]
+    for name in (*metrics, "retention"):
+        header += [name, f"{name}_spread"]
+    lines = [[*header, "repetitions", "test_rows", "floor"]]
+    for cell in report.cells:
+        line = [cell.form, cell.decoder, cell.encoder, "yes" if cell.stitched else "no"]
+        for score in (*(cell.scores.get(name) for name in metrics), cell.retention):
+            mean, spread = (None, None) if score is None else (score.mean, score.spread)
+            line += ["" if mean is None else f"{mean:.6f}", "" if spread is None else f"{spread:.6f}"]
+        leading = cell.scores.get(report.metric)
+        line += [str(len(leading.values) if leading else 0), str(cell.n_test), f"{report.floor:.6f}"]
+        lines.append(line)
+    return lines
+
+
+def markdown(report: StitchReport) -> str:
+    """The report as a Markdown table with its summary and notes beneath."""
+    header = _header(report)
+    lines = [header, ["---", "---", *["---:"] * (len(header) - 2)], *_lines(report)]
+    table = "".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |\n" for line in lines)
+    notes = "".join(f"\n- {note}" for note in report.notes)
+    return f"{table}\n{summary(report)}\n{notes}".rstrip() + "\n"
