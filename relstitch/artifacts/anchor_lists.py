@@ -132,28 +132,29 @@ class Anchors:
 
 @dataclass(frozen=True)
 class AnchorHealth:
-    """How good a set of anchors is for one encoder.
+    """How good a set of anchors is for one encoder. What needs vectors is None for a dataset that has none.
 
     Attributes:
         k: Number of anchors.
-        d: Width of the encoder's embeddings.
-        rank: Rank of the centred anchor matrix, at most min(k - 1, d).
-        condition: Its condition number: largest over smallest nonzero singular value.
-        coverage: Mean over the training rows of the centred cosine to the nearest anchor, in [-1, 1].
-        duplicates: Anchors whose vectors equal another anchor's.
-        mean_cosine: Mean cosine between different anchors, uncentred: near 1 means a narrow cone (anisotropy).
+        d: Width of the encoder's embeddings, or None.
+        rank: Rank of the centred anchor matrix, at most min(k - 1, d), or None.
+        condition: Its condition number: largest over smallest nonzero singular value; None where it has neither.
+        coverage: Mean over the training rows of the centred cosine to the nearest anchor, in [-1, 1], or None.
+        duplicates: Anchors that equal an earlier one: in vector, or, without vectors, in content.
+        mean_cosine: Mean cosine between different anchors, uncentred: near 1 means a narrow cone (anisotropy); or
+            None.
         classes_hit: Classes that have at least one anchor, or None without labels.
         classes_total: Classes in the training rows, or None without labels.
         warnings: What is bad about the set, in words; empty when nothing is.
     """
 
     k: int
-    d: int
-    rank: int
-    condition: float
-    coverage: float
+    d: int | None
+    rank: int | None
+    condition: float | None
+    coverage: float | None
     duplicates: int
-    mean_cosine: float
+    mean_cosine: float | None
     classes_hit: int | None
     classes_total: int | None
     warnings: tuple[str, ...] = ()

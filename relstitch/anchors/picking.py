@@ -1,0 +1,240 @@
+"""Picking anchors: one or more draws, each a list of distinct training samples."""
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from relstitch.anchors.candidates import (
+    Candidates,
+    Index,
+    check_numbers,
+    content_keys,
+    find_candidates,
+    first_of_each,
+    listed,
+    nonzero,
+    rows_of,
+    training_splits,
+    vector_keys,
+)
+from relstitch.anchors.strategies import STRATEGIES, Strategy
+from relstitch.artifacts import AnchorList, Anchors, AnchorSide, Embeddings, Rows
+from relstitch.errors import MismatchError, UsageError, some
+from relstitch.meeting import locate
+from relstitch.names import StrategyName
+
+DEFAULT_K = 300
+
+
+@dataclass(frozen=True)
+class PickOptions:
+    """What else decides a choice of anchors.
+
+    Attributes:
+        splits: The splits to pick from; None: ``train`` where there is one, else the only split.
+        ids: The anchors themselves, in order, for the strategy ``explicit``.
+    """
+
+    splits: tuple[str, ...] | None = None
+    ids: tuple[str, ...] = ()
+
+
+_PLAIN = PickOptions()
+
+
+def pick_anchors(
+    source: Embeddings | Rows,
+    k: int | None = None,
+    *,
+    strategy: StrategyName = "uniform",
+    seed: int = 0,
+    draws: int = 1,
+    options: PickOptions = _PLAIN,
+) -> Anchors:
+    """Choose anchors: training samples by which spaces will be compared.
+
+    A candidate is a row of the training splits whose content stands in no other split; content and vectors that
+    repeat count once, zero vectors not at all. What was left out is counted in the result's ``options``.
+
+    Args:
+        source: A dataset's rows, or embeddings (``farthest`` and ``kmeans`` choose by vectors).
+        k: How many; None: 300, or for ``explicit`` all the ids given.
+        strategy: ``uniform``, ``stratified``, ``farthest``, ``kmeans``, ``frequent`` or ``explicit``; for
+            ``parallel`` see `pair_anchors`.
+        seed: Of the first draw; draw i is made with seed + i.
+        draws: How many lists to make. Each beginning of a list is what a smaller k would have given (with
+            ``kmeans``: the samples of the largest clusters).
+        options: Splits to pick from; ids for ``explicit``.
+
+    Returns:
+        Anchors with one side, ``main``.
+
+    Raises:
+        UsageError: Options that contradict each other, or fewer candidates than k.
+
+    Source: Moschella et al. 2023 (arXiv 2209.15430), section 3 and appendix A.2.
+
+    Example:
+        >>> anchors = pick_anchors(Rows.build("abcd", splits=["train", "train", "test", "test"]), 2)
+        >>> sorted(anchors.side().draws[0].ids)
+        ['a', 'b']
+    """
+    check_numbers(k, seed, draws)
+    if strategy == "explicit":
+        _check_repeatable(strategy, draws)
+        return _given(source, k, options)
+    chosen = STRATEGIES.get(strategy)
+    if chosen is None:
+        raise UsageError(_unknown_strategy(strategy))
+    if not chosen.random:
+        _check_repeatable(strategy, draws)
+    if options.ids:
+        raise UsageError(f"Ids of anchors go with the strategy 'explicit'; the strategy asked for is {strategy!r}.")
+    candidates = find_candidates(source, splits=options.splits, labelled=chosen.by_class)
+    lists = _draw(chosen, candidates, DEFAULT_K if k is None else k, range(seed, seed + draws))
+    noted = _noted(candidates, chosen.by_vector)
+    return Anchors(strategy, seed, (AnchorSide("main", rows_of(source).fingerprint, lists),), noted)
+
+
+def more_draws(anchors: Anchors, source: Embeddings | Rows, draws: int) -> Anchors:
+    """Repeat the strategy of an anchors file until it has as many draws as asked for.
+
+    Args:
+        anchors: From `pick_anchors`; its draws are kept, further ones continue its seed.
+        source: What they were picked from (for ``farthest`` and ``kmeans`` with the vectors of the same encoder).
+        draws: How many draws there should be in all.
+
+    Returns:
+        The anchors with `draws` draws; as they are if they have that many.
+
+    Raises:
+        UsageError: The strategy has nothing to draw, or the source has too few candidates.
+        MismatchError: The anchors are not in the source, or were chosen by another encoder's vectors.
+
+    Example:
+        >>> rows = Rows.build("abcdef", splits="train")
+        >>> more_draws(pick_anchors(rows, 2), rows, 3).n_draws
+        3
+    """
+    if draws <= anchors.n_draws:
+        return anchors
+    if anchors.strategy == "parallel":
+        raise UsageError(
+            "Parallel anchors are drawn from a table of pairs, which is not in the anchors file: "
+            f"it has {anchors.n_draws} draws and {draws} were asked for. Pick them again with --draws {draws}."
+        )
+    strategy = STRATEGIES.get(anchors.strategy)
+    if strategy is None or not strategy.random:
+        _check_repeatable(anchors.strategy, draws)
+        raise UsageError(_unknown_strategy(anchors.strategy))
+    side = anchors.side()
+    locate(side.draws[0], rows_of(source), name="the source of further draws")
+    _check_encoder(anchors, source)
+    splits = anchors.options.get("splits")
+    candidates = find_candidates(source, splits=tuple(splits) if splits else None, labelled=strategy.by_class)
+    seeds = range(anchors.seed + anchors.n_draws, anchors.seed + draws)
+    lists = side.draws + _draw(strategy, candidates, len(side.draws[0]), seeds)
+    return replace(anchors, sides=(replace(side, draws=lists),))
+
+
+def _unknown_strategy(strategy: str) -> str:
+    listed = ", ".join([*STRATEGIES, "explicit"])
+    return f"Anchors cannot be picked by the strategy {strategy!r}. Choose one of: {listed}; pairs are 'parallel'."
+
+
+def _check_repeatable(strategy: str, draws: int) -> None:
+    if draws > 1 and (strategy == "explicit" or strategy in STRATEGIES):
+        raise UsageError(
+            f"The strategy {strategy!r} gives the same anchors every time, and {draws} draws were asked for. "
+            "Take one draw, or choose a strategy with chance in it (uniform, stratified, farthest, kmeans)."
+        )
+
+
+def _check_encoder(anchors: Anchors, source: Embeddings | Rows) -> None:
+    used = anchors.options.get("encoder")
+    if used and isinstance(source, Embeddings) and used["identity"] != source.encoder.identity:
+        raise MismatchError(
+            f"These anchors were chosen by the vectors of {used['spec']}, and further draws were asked of those of "
+            f"{source.encoder.spec}. Draw from the embeddings they were picked from, or pick anew with more --draws."
+        )
+
+
+def _draw(strategy: Strategy, candidates: Candidates, k: int, seeds: Iterable[int]) -> tuple[AnchorList, ...]:
+    available = len(candidates.at)
+    if k > available:
+        left_out = ", ".join(f"{count} {reason.replace('_', ' ')}" for reason, count in candidates.excluded.items())
+        raise UsageError(
+            f"{k} anchors were asked for, and there are {available} distinct candidates in the splits "
+            f"{some(candidates.splits)} (left out: {left_out or 'none'}). Choose a k of at most {available}."
+        )
+    return tuple(listed(candidates.rows, strategy.choose(candidates, k, seed)) for seed in seeds)
+
+
+def _noted(candidates: Candidates, by_vector: bool) -> dict[str, Any]:
+    noted: dict[str, Any] = {
+        "splits": list(candidates.splits),
+        "candidates": len(candidates.at),
+        "excluded": dict(candidates.excluded),
+    }
+    if by_vector and isinstance(candidates.source, Embeddings):
+        encoder = candidates.source.encoder
+        noted["encoder"] = {"spec": encoder.spec, "identity": encoder.identity}
+    return noted
+
+
+def _given(source: Embeddings | Rows, k: int | None, options: PickOptions) -> Anchors:
+    rows, ids = rows_of(source), options.ids
+    if not ids:
+        raise UsageError("The strategy 'explicit' needs the ids of the anchors; none were given.")
+    repeated = [name for name, times in Counter(ids).items() if times > 1]
+    if repeated:
+        raise UsageError(f"{len(repeated)} anchors are named more than once: {some(repeated)}. Name each once.")
+    unknown = [name for name in ids if name not in rows.position]
+    if unknown:
+        raise UsageError(
+            f"{len(unknown)} of the {len(ids)} ids named as anchors are not in the source: {some(unknown)}. "
+            f"Its ids look like: {some(rows.ids, 3)}."
+        )
+    if k is not None and k > len(ids):
+        raise UsageError(f"{k} anchors were asked for, and {len(ids)} ids were given. Give {k} ids, or a smaller k.")
+    at = np.array([rows.position[name] for name in ids[:k]], dtype=np.intp)
+    splits = training_splits(rows, options.splits)
+    _check_given(source, at, splits)
+    side = AnchorSide("main", rows.fingerprint, (listed(rows, at),))
+    return Anchors("explicit", 0, (side,), {"splits": list(splits)})
+
+
+def _check_given(source: Embeddings | Rows, at: Index, splits: tuple[str, ...]) -> None:
+    """Refuse named anchors that no strategy would have picked."""
+    rows = rows_of(source)
+    inside = rows.in_splits(*splits)
+    if not inside[at].all():
+        outside = rows.ids[at[~inside[at]]]
+        raise UsageError(
+            f"{len(outside)} of the ids named as anchors are not in the splits {some(splits)}: {some(outside)}. "
+            "Anchors come from training rows: name others, or allow their split with --splits."
+        )
+    keys = content_keys(source)
+    elsewhere = set(keys[~inside].tolist())
+    tested = [rows.ids[row] for row in at if keys[row] in elsewhere]
+    if tested:
+        raise UsageError(
+            f"The content of {len(tested)} ids named as anchors also stands in another split than {some(splits)}: "
+            f"{some(tested)}. No row may be an anchor and a test row at once: name others."
+        )
+    distinct = first_of_each(keys[at])
+    if isinstance(source, Embeddings):
+        zero = rows.ids[at[~nonzero(source.vectors[at])]]
+        if len(zero):
+            raise UsageError(
+                f"{len(zero)} of the ids named as anchors have the zero vector: {some(zero)}. Leave them out."
+            )
+        distinct &= first_of_each(vector_keys(source.vectors[at]))
+    if not distinct.all():
+        raise UsageError(
+            f"{len(at)} ids were named as anchors, and {int(distinct.sum())} of them are distinct: the content or "
+            f"vector of {some(rows.ids[at[~distinct]])} repeats an earlier one. Name each content once."
+        )

@@ -1,0 +1,166 @@
+"""Ways to choose anchors: from the candidates, an order whose beginning is taken."""
+
+import warnings
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from relstitch.anchors.candidates import Candidates, Index
+from relstitch.artifacts.spaces import Matrix
+from relstitch.errors import UsageError
+
+Choose = Callable[[Candidates, int, int], Index]
+
+
+@dataclass(frozen=True)
+class Strategy:
+    """A way to choose anchors.
+
+    Attributes:
+        name: One of `relstitch.names.STRATEGIES`.
+        choose: From the candidates, k and a seed to intp [k], positions among the candidates, in order.
+        random: Whether another seed gives another choice.
+        by_class: Whether candidates need a class label.
+        by_vector: Whether the choice depends on an encoder's vectors.
+        nested: Whether the choice of a smaller k is the beginning of a larger.
+    """
+
+    name: str
+    choose: Choose
+    random: bool = True
+    by_class: bool = False
+    by_vector: bool = False
+    nested: bool = True
+
+
+def uniform(candidates: Candidates, k: int, seed: int) -> Index:
+    """The beginning of one random order of all candidates."""
+    return np.random.default_rng(seed).permutation(len(candidates.at))[:k]
+
+
+def stratified(candidates: Candidates, k: int, seed: int) -> Index:
+    """Seats for classes in Sainte-Laguë order, so every beginning is near-proportional; random within a class.
+
+    Each class's first seat comes before every second one (largest class first), so k ≥ classes hits them all. The
+    j-th further seat of a class of m rows has priority m / (2j + 1).
+    """
+    targets = candidates.rows.targets
+    if targets is None or targets.kind != "class":
+        found = "no labels" if targets is None else f"targets of kind {targets.kind!r}"
+        raise UsageError(
+            f"Stratified anchors need one class label a row; found: {found}. "
+            "Name the label column with --label, or choose another strategy."
+        )
+    order = np.random.default_rng(seed).permutation(len(candidates.at))
+    codes = targets.values[order].astype(np.intp)
+    sizes = np.bincount(codes, minlength=len(targets.names))
+    seat = np.empty(len(order), dtype=np.intp)
+    for code in np.flatnonzero(sizes):
+        seat[codes == code] = np.arange(sizes[code])
+    priority = np.where(seat == 0, np.inf, sizes[codes] / (2.0 * seat + 1.0))
+    return order[np.lexsort((codes, -sizes[codes], -priority))][:k]
+
+
+def directions(candidates: Candidates) -> Matrix:
+    """The candidates' vectors, centred on their own mean and scaled to length 1: float32 [c, d].
+
+    Raises:
+        UsageError: The source has no vectors.
+    """
+    vectors = candidates.vectors
+    if vectors is None:
+        raise UsageError(
+            "This strategy chooses anchors by their vectors; a dataset has none. Give an embeddings file (made with "
+            "relstitch encode), or choose another strategy."
+        )
+    vectors -= vectors.mean(axis=0, dtype=np.float64).astype(np.float32)
+    lengths = np.sqrt(np.einsum("ij,ij->i", vectors, vectors, dtype=np.float64))
+    vectors /= np.where(lengths > 0, lengths, 1.0).astype(np.float32)[:, None]
+    return vectors
+
+
+def farthest(candidates: Candidates, k: int, seed: int) -> Index:
+    """Exact farthest-point order: next is always the row whose nearest chosen one is farthest (Gonzalez 1985).
+
+    Euclidean distance between centred unit vectors, so the same order as by centred cosine. The start is drawn by
+    the seed; ties go to the lowest row. One matrix-vector product a pick.
+    """
+    unit = directions(candidates)
+    picks = np.empty(k, dtype=np.intp)
+    nearest = np.full(len(unit), -np.inf, dtype=np.float32)
+    pick = int(np.random.default_rng(seed).integers(len(unit)))
+    for step in range(k):
+        picks[step] = pick
+        np.maximum(nearest, unit @ unit[pick], out=nearest)
+        nearest[pick] = np.inf
+        pick = int(np.argmin(nearest))
+    return picks
+
+
+def kmeans(candidates: Candidates, k: int, seed: int) -> Index:
+    """The nearest distinct candidates to k centroids of the centred unit vectors, largest cluster first.
+
+    Each centroid takes the nearest candidate that no other has taken, so there are always k of them, also where
+    clusters come out empty. A smaller k uses the beginning: the samples of the largest clusters.
+    """
+    from sklearn.cluster import KMeans
+    from sklearn.exceptions import ConvergenceWarning
+    from threadpoolctl import threadpool_limits
+
+    unit = directions(candidates)
+    # One thread: sums in another order would end in other centroids. Candidates that differ in length only fall
+    # together as directions; the warning about it says nothing, the samples taken are distinct all the same.
+    with threadpool_limits(limits=1), warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        fitted = KMeans(n_clusters=k, n_init=1, random_state=seed).fit(unit)
+    sizes = np.bincount(fitted.labels_, minlength=k)
+    return nearest_distinct(unit, fitted.cluster_centers_[np.argsort(-sizes, kind="stable")])
+
+
+def nearest_distinct(points: Matrix, centroids: NDArray[np.floating]) -> Index:
+    """Give each centroid in turn the nearest point that is still free: intp [k]; ties go to the lowest row.
+
+    Args:
+        points: float32 [c, d] unit vectors, c ≥ k.
+        centroids: [k, d], in the order in which they choose.
+
+    Example:
+        >>> nearest_distinct(np.eye(3, dtype=np.float32), np.array([[1.0, 0, 0], [1.0, 0.1, 0]])).tolist()
+        [0, 1]
+    """
+    squares = np.einsum("ij,ij->i", points, points)
+    taken = np.zeros(len(points), dtype=bool)
+    picks = np.empty(len(centroids), dtype=np.intp)
+    for step, centroid in enumerate(centroids.astype(points.dtype)):
+        distance = np.where(taken, np.inf, squares - 2.0 * (points @ centroid))
+        picks[step] = np.argmin(distance)
+        taken[picks[step]] = True
+    return picks
+
+
+def frequent(candidates: Candidates, k: int, seed: int) -> Index:  # noqa: ARG001 - nothing is drawn
+    """The rows with the highest counts; ties in the order of ids. Rows without a count come last."""
+    counts = candidates.rows.counts
+    if counts is None:
+        raise UsageError(
+            "The most frequent rows were asked for, and this source has no counts. "
+            "Name the column that holds them with --count, or choose another strategy."
+        )
+    values, names = np.nan_to_num(counts, nan=-np.inf), candidates.rows.ids
+    order = sorted(range(len(names)), key=lambda row: (-values[row], names[row]))
+    return np.array(order[:k], dtype=np.intp)
+
+
+STRATEGIES: Mapping[str, Strategy] = {
+    strategy.name: strategy
+    for strategy in (
+        Strategy("uniform", uniform),
+        Strategy("stratified", stratified, by_class=True),
+        Strategy("farthest", farthest, by_vector=True),
+        Strategy("kmeans", kmeans, by_vector=True, nested=False),
+        Strategy("frequent", frequent, random=False),
+    )
+}
+"""The strategies that choose by themselves. `explicit` and `parallel` are given what they use."""
