@@ -80,7 +80,7 @@ class Boundary(TyperGroup):
             raise typer.Exit(EXIT_TERMINATED) from None
         except (typer.Exit, typer.Abort):
             raise
-        except Exception as error:  # noqa: BLE001 - the only broad except: what we did not foresee must not be a traceback
+        except Exception as error:
             if _is_usage(error):
                 raise
             self._trace(debug)

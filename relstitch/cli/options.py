@@ -1,13 +1,17 @@
 """Options that several verbs share: one name, one help text, one panel each."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
+
+from relstitch.names import OnEmpty, OnProblem
 
 _READ = "How the source is read"
 _MODEL = "How the model runs"
 _SHOW = "What is shown"
+MAX_PIXELS = 89_478_485
+"""The same as `relstitch.dataset.MAX_PIXELS`, which would load numpy here; a test compares them."""
 
 Sources = Annotated[
     list[str],
@@ -31,28 +35,48 @@ Target = Annotated[
 Id = Annotated[str | None, typer.Option("--id", help="Column that holds the ids.", rich_help_panel=_READ)]
 Split = Annotated[str | None, typer.Option("--split", help="Column that names the split.", rich_help_panel=_READ)]
 Count = Annotated[str | None, typer.Option("--count", help="Column of frequencies.", rich_help_panel=_READ)]
+FormatChoice = Literal["csv", "tsv", "jsonl", "json", "parquet", "text", "npy", "npz", "folder"]
 Format = Annotated[
+    FormatChoice | None,
+    typer.Option("--format", help="What the source is, if its name does not say.", rich_help_panel=_READ),
+]
+Delimiter = Annotated[
     str | None,
-    typer.Option("--format", help="csv, tsv, jsonl, json, parquet or lines, if the name does not say.", rich_help_panel=_READ),
+    typer.Option("--delimiter", help="What stands between the cells of a CSV file.", rich_help_panel=_READ),
+]
+Quotes = Annotated[
+    bool, typer.Option("--quotes/--no-quotes", help="Whether quotes in CSV are quotes.", rich_help_panel=_READ)
 ]
 Encoding = Annotated[str, typer.Option("--encoding", help="Character encoding of text files.", rich_help_panel=_READ)]
 Limit = Annotated[
     int | None, typer.Option("--limit", min=1, help="Only the first N rows of each split.", rich_help_panel=_READ)
 ]
 OnEmptyChoice = Annotated[
-    str, typer.Option("--on-empty", help="Empty texts: error, skip or embed.", rich_help_panel=_READ)
+    OnEmpty, typer.Option("--on-empty", help="Empty texts: error, skip or embed.", rich_help_panel=_READ)
 ]
 OnBadChoice = Annotated[
-    str, typer.Option("--on-bad", help="Pictures that do not open: error or skip.", rich_help_panel=_READ)
+    OnProblem, typer.Option("--on-bad", help="Pictures that do not open: error or skip.", rich_help_panel=_READ)
 ]
 AllowOutside = Annotated[
     bool,
-    typer.Option("--allow-outside", help="Let a table's image paths leave the table's folder.", rich_help_panel=_READ),
+    typer.Option(
+        "--allow-outside", help="Let a table's image paths leave the table's folder.", rich_help_panel=_READ
+    ),
 ]
 
+Model = Annotated[
+    str | None,
+    typer.Option(
+        "--model",
+        "-m",
+        help="timm:NAME, st:NAME_OR_FOLDER, python:module:factory, or a folder; none for ready-made vectors.",
+        rich_help_panel=_MODEL,
+    ),
+]
 Batch = Annotated[int, typer.Option("--batch-size", min=1, help="Items per batch.", rich_help_panel=_MODEL)]
 Device = Annotated[
-    str | None, typer.Option("--device", help="cpu, cuda, cuda:1, mps; default: the best there is.", rich_help_panel=_MODEL)
+    str | None,
+    typer.Option("--device", help="cpu, cuda, cuda:1, mps; default: the best there is.", rich_help_panel=_MODEL),
 ]
 Dtype = Annotated[
     str | None, typer.Option("--dtype", help="fp32, fp16 or bf16; the output is float32.", rich_help_panel=_MODEL)
@@ -65,22 +89,29 @@ MaxLength = Annotated[
 ]
 Checkpoint = Annotated[
     Path | None,
-    typer.Option("--checkpoint", help="Weights of a timm model: a .pth or .safetensors file.", rich_help_panel=_MODEL),
+    typer.Option(
+        "--checkpoint", help="Weights of a timm model: a .pth or .safetensors file.", rich_help_panel=_MODEL
+    ),
 ]
 ByOrder = Annotated[
     bool,
-    typer.Option("--by-order", help="Accept a checkpoint whose keys differ but match in order.", rich_help_panel=_MODEL),
+    typer.Option(
+        "--by-order", help="Accept a checkpoint whose keys differ but match in order.", rich_help_panel=_MODEL
+    ),
 ]
 TrustRemoteCode = Annotated[
     bool,
     typer.Option("--trust-remote-code", help="Let a model run code of its own.", rich_help_panel=_MODEL),
 ]
 MaxPixels = Annotated[
-    int, typer.Option("--max-pixels", min=1, help="Refuse pictures with more pixels than this.", rich_help_panel=_READ)
+    int,
+    typer.Option("--max-pixels", min=1, help="Refuse pictures with more pixels than this.", rich_help_panel=_READ),
 ]
 FailOnTruncation = Annotated[
     bool,
-    typer.Option("--fail-on-truncation", help="Stop if a text is longer than the model reads.", rich_help_panel=_MODEL),
+    typer.Option(
+        "--fail-on-truncation", help="Stop if a text is longer than the model reads.", rich_help_panel=_MODEL
+    ),
 ]
 
 Json = Annotated[bool, typer.Option("--json", help="One JSON object on standard output.", rich_help_panel=_SHOW)]

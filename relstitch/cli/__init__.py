@@ -1,0 +1,51 @@
+"""The command line: one short function a verb, one boundary where errors become exit codes."""
+
+from typing import Annotated
+
+import typer
+
+from relstitch.cli.anchors import anchors
+from relstitch.cli.boundary import Boundary
+from relstitch.cli.demo import demo
+from relstitch.cli.encode import encode
+from relstitch.cli.inspect import inspect
+from relstitch.cli.predict import predict
+from relstitch.cli.stitch import stitch
+
+app = typer.Typer(
+    name="relstitch",
+    cls=Boundary,
+    help="Make frozen encoders interchangeable: encode data, pick anchors, stitch one model's relative space to "
+    "another's decoder, read the zero-shot accuracy.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    pretty_exceptions_show_locals=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        from relstitch import __version__
+
+        typer.echo(f"relstitch {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def relstitch(
+    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", help="Show the version and leave.", callback=_version, is_eager=True)
+    ] = False,
+) -> None:
+    """Make frozen encoders interchangeable."""
+
+
+for verb in (encode, anchors, stitch, predict, inspect, demo):
+    app.command()(verb)
+
+
+def main() -> None:
+    """Run the command line; the console script and ``python -m relstitch`` call this."""
+    app()

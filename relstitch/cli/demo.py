@@ -1,0 +1,39 @@
+"""``relstitch demo``: the whole flow on real data that needs no network."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from relstitch.cli.options import Json
+
+
+def demo(
+    images: Annotated[bool, typer.Option("--images", help="Pictures instead of text.")] = False,
+    hub: Annotated[bool, typer.Option("--hub", help="Use the official models from the hub instead.")] = False,
+    unpack: Annotated[
+        bool, typer.Option("--unpack", help="Only unpack the data and the models, and say where they are.")
+    ] = False,
+    clean: Annotated[bool, typer.Option("--clean", help="Remove what the demo unpacked.")] = False,
+    folder: Annotated[
+        Path | None, typer.Option("--folder", help="Where to unpack; default: the user's cache.", show_default=False)
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Run the whole flow on real data and two real encoders, in under two minutes, with no network."""
+    from relstitch import demo as room
+    from relstitch.report import progress, show_json, show_stitch, tell
+
+    kind = "images" if images else "text"
+    if clean:
+        removed, size = room.clean(folder)
+        tell(f"Removed {removed} ({size / 1e6:.0f} MB).")
+    elif unpack:
+        unpacked = room.unpack(kind, folder, hub=hub)
+        tell(f"Unpacked into {unpacked}. Remove it with: relstitch demo --clean")
+    else:
+        report = room.run_demo(kind, hub=hub, folder=folder, say=tell, options=room.DemoOptions(progress=progress))
+        if json:
+            show_json(report.to_json())
+        else:
+            show_stitch(report)

@@ -1,0 +1,91 @@
+"""``relstitch predict``: a saved decoder on a file or on new items."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from relstitch.cli import options as shared
+from relstitch.cli.reading import encoder_options, read_options
+
+
+def predict(
+    decoder: Annotated[Path, typer.Argument(help="A decoder file, from stitch --save-decoder.", show_default=False)],
+    sources: shared.Sources,
+    model: shared.Model = None,
+    text: shared.Text = None,
+    image: shared.Image = None,
+    label: shared.Label = None,
+    id_: shared.Id = None,
+    split: shared.Split = None,
+    format_: shared.Format = None,
+    encoding: shared.Encoding = "utf-8",
+    delimiter: shared.Delimiter = None,
+    quotes: shared.Quotes = True,
+    limit: shared.Limit = None,
+    on_empty: shared.OnEmptyChoice = "error",
+    on_bad: shared.OnBadChoice = "error",
+    allow_outside: shared.AllowOutside = False,
+    max_pixels: shared.MaxPixels = shared.MAX_PIXELS,
+    batch_size: shared.Batch = 32,
+    device: shared.Device = None,
+    dtype: shared.Dtype = None,
+    prompt: shared.Prompt = None,
+    max_length: shared.MaxLength = None,
+    checkpoint: shared.Checkpoint = None,
+    by_order: shared.ByOrder = False,
+    trust_remote_code: shared.TrustRemoteCode = False,
+    json: shared.Json = False,
+) -> None:
+    """Answer with a saved decoder: for a relative file, an embeddings file, or new items (with --model).
+
+    The anchors' vectors are inside the decoder file, for every encoder that took part in the stitch.
+    """
+    from relstitch import storage
+    from relstitch.encoding import EmbedOptions, EncodeOptions
+    from relstitch.encoding import encode as run
+    from relstitch.report import progress, show_json, show_rows, tell
+    from relstitch.stitching import predict_with
+
+    given = {**locals(), "label_separator": None, "count": None}
+    learned = storage.load_decoder(decoder)
+    model, given = _as_in_training(learned, model, given)
+    if given["model"] is None and len(sources) == 1 and storage.peek(sources[0]) in {"relative", "embeddings"}:
+        space = storage.load_spaces(sources[0])
+    else:
+        with progress("Encoding") as advance:
+            embed = EmbedOptions(
+                batch_size=batch_size, on_bad=on_bad, max_pixels=max_pixels, progress=advance, note=tell
+            )
+            options = EncodeOptions(read=read_options(given), encoder=encoder_options(given), embed=embed)
+            space = run(sources, model, options=options)
+    prediction = predict_with(learned, space)
+    header, rows = _table(space.rows.ids.tolist(), prediction)
+    if json:
+        show_json({"decoder": str(decoder), "names": list(prediction.names), "skipped": len(space.skipped),
+                   "predictions": [dict(zip(header, row, strict=True)) for row in rows]})  # fmt: skip
+    else:
+        show_rows(header, [[row[0], *map(_cell, row[1:])] for row in rows])
+
+
+def _as_in_training(learned: Any, model: str | None, given: dict[str, Any]) -> tuple[str | None, dict[str, Any]]:
+    """The model to use, and the options of its stamp for those that were not given."""
+    if model is None and learned.encoder is not None and learned.encoder.modality != "vectors":
+        model = learned.encoder.spec
+    for stamp, _ in learned.spaces:
+        if stamp.spec == model:
+            known = {"prompt": stamp.prompt, "max_length": stamp.max_length}
+            return model, {**given, **{name: value for name, value in known.items() if given[name] is None}}
+    return model, given
+
+
+def _table(ids: list[str], prediction: Any) -> tuple[list[str], list[list[Any]]]:
+    if prediction.task == "real":
+        values = prediction.values.tolist()
+        return ["id", *prediction.names], [[name, *row] for name, row in zip(ids, values, strict=True)]
+    answers = [list(found) if isinstance(found, tuple) else found for found in prediction.labels()]
+    return ["id", "answer"], [[name, answer] for name, answer in zip(ids, answers, strict=True)]
+
+
+def _cell(value: Any) -> str:
+    return "; ".join(value) if isinstance(value, list) else str(value)

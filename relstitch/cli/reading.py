@@ -1,0 +1,101 @@
+"""From a verb's options to what the rooms take."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from relstitch.errors import UsageError, some
+
+
+def read_options(given: Mapping[str, Any]) -> Any:
+    """The `ReadOptions` among a verb's own parameters (its ``locals()``)."""
+    from relstitch.dataset import ReadOptions
+
+    plain = ("text", "image", "label", "split", "count", "encoding", "delimiter", "quotes", "label_separator",
+             "limit", "on_empty", "on_bad", "allow_outside")  # fmt: skip
+    values = {name: given[name] for name in plain}
+    target = tuple(given.get("target") or ())
+    return ReadOptions(**values, id=given["id_"], format=given["format_"], target=target)
+
+
+def encoder_options(given: Mapping[str, Any]) -> Any:
+    """The `EncoderOptions` among a verb's own parameters."""
+    from relstitch.encoders import EncoderOptions
+
+    names = ("device", "dtype", "prompt", "max_length", "by_order", "trust_remote_code")
+    checkpoint = given["checkpoint"]
+    return EncoderOptions(
+        **{name: given[name] for name in names}, checkpoint=None if checkpoint is None else str(checkpoint)
+    )
+
+
+def open_sides(sources: Sequence[str], names: Sequence[str] | None, read: Any) -> dict[str, Any]:
+    """What anchors are picked from: one source under the name ``main``, or one a domain in the order of `names`."""
+    from relstitch.dataset import Dataset
+    from relstitch.encoding.sources import open_source
+    from relstitch.report import tell
+
+    if names is not None and len(sources) != len(names):
+        raise UsageError(
+            f"{len(sources)} sources were given for the {len(names)} columns of the pairs ({some(names)}); "
+            "expected one source a column, in that order."
+        )
+    groups = {"main": list(sources)} if names is None else {n: [s] for n, s in zip(names, sources, strict=True)}
+    sides = {}
+    for name, group in groups.items():
+        opened = open_source(group, read)
+        for note in opened.notes if isinstance(opened, Dataset) else ():
+            tell(note)
+        sides[name] = opened.rows if isinstance(opened, Dataset) else opened
+    return sides
+
+
+def display_names(files: Sequence[Path]) -> list[str]:
+    """Short names for files: the stem, with as much of the folder as it takes to tell them apart.
+
+    Example:
+        >>> display_names([Path("a/minilm.safetensors"), Path("b/minilm.safetensors")])
+        ['a/minilm', 'b/minilm']
+    """
+    parts = [[*file.parts[:-1], file.stem] for file in files]
+    depth = 1
+    while depth < max(map(len, parts)) and len({tuple(p[-depth:]) for p in parts}) < len({tuple(p) for p in parts}):
+        depth += 1
+    return ["/".join(part[-depth:]) for part in parts]
+
+
+def open_spaces(files: Mapping[str, Path]) -> dict[str, Any]:
+    """Embeddings and relative files by name; vectors of other formats become embeddings of an unknown encoder."""
+    from relstitch import storage
+    from relstitch.dataset import Dataset, ReadOptions
+    from relstitch.encoding.sources import open_source, ready_vectors
+
+    spaces: dict[str, Any] = {}
+    for name, path in files.items():
+        if not path.is_file() or storage.peek(path) is not None:
+            spaces[name] = storage.load_spaces(path)
+            continue
+        opened = open_source([str(path)], ReadOptions())
+        if isinstance(opened, Dataset):
+            if opened.modality != "vectors":
+                raise UsageError(
+                    f"{path} holds items that are not encoded yet; encode it first with relstitch encode."
+                )
+            opened = ready_vectors(opened)
+        spaces[name] = opened
+    return spaces
+
+
+def read_label_map(path: Path | None) -> dict[str, str]:
+    """Class name → the name it is to be read as, from a JSON object."""
+    import json
+
+    if path is None:
+        return {}
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise UsageError(f'{path} is no JSON ({error}); expected an object such as {{"dog": "canine"}}.') from None
+    if not isinstance(values, dict) or not all(isinstance(value, str) for value in values.values()):
+        raise UsageError(f'{path} holds other JSON than expected; expected an object such as {{"dog": "canine"}}.')
+    return values
