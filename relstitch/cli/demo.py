@@ -24,7 +24,7 @@ def demo(
     from relstitch import demo as room
     from relstitch.report import progress, show_json, show_stitch, tell
 
-    kind = "images" if images else "text"
+    kind: room.DemoKind = "images" if images else "text"
     if clean:
         removed, size = room.clean(folder)
         tell(f"Removed {removed} ({size / 1e6:.0f} MB).")

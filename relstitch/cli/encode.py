@@ -1,5 +1,6 @@
 """``relstitch encode``: data and a model to an embeddings file, or with anchors to a relative file."""
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -96,9 +97,8 @@ def encode(
             side=side, draw=draw, output=output, force=force,
         )  # fmt: skip
         if dry_run:
-            facts = plan_encoding(
-                sources, model, anchors=anchors, anchors_from=anchors_from, options=options
-            ).to_json()
+            plan = plan_encoding(sources, model, anchors=anchors, anchors_from=anchors_from, options=options)
+            facts = {**asdict(plan), "fits": plan.fits}
         else:
             made = run(sources, model, anchors=anchors, anchors_from=anchors_from, options=options)
             facts = _facts(made, output)

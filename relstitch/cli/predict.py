@@ -10,7 +10,10 @@ from relstitch.cli.reading import encoder_options, read_options
 
 
 def predict(
-    decoder: Annotated[Path, typer.Argument(help="A decoder file, from stitch --save-decoder.", show_default=False)],
+    decoder: Annotated[
+        Path,
+        typer.Argument(metavar="DECODER", help="A decoder file, from stitch --save-decoder.", show_default=False),
+    ],
     sources: shared.Sources,
     model: shared.Model = None,
     text: shared.Text = None,

@@ -10,6 +10,7 @@ from rich.text import Text
 
 from relstitch.report.streams import on_terminal, out
 
+_MANY = 5
 _ESCAPES = str.maketrans({"\t": "\\t", "\n": "\\n", "\r": "\\r"})
 
 
@@ -45,8 +46,11 @@ def _listed(values: Sequence[Any]) -> str:
 
 
 def show_facts(title: str, facts: Mapping[str, Any]) -> None:
-    """Show named facts, one a line."""
-    pairs = [(name.replace("_", " "), plain(value)) for name, value in facts.items()]
+    """Show named facts, one a line; a fact that is itself many facts is spread over as many lines."""
+    pairs = []
+    for name, value in facts.items():
+        many = value.items() if isinstance(value, Mapping) and len(value) > _MANY else [("", value)]
+        pairs += [(f"{name} {inner}".strip().replace("_", " "), plain(one)) for inner, one in many]
     if not on_terminal():
         sys.stdout.write(tsv(pairs))
         return
@@ -65,7 +69,9 @@ def show_rows(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     if not on_terminal():
         sys.stdout.write(tsv([header, *rows]))
         return
-    table = Table(*(Text(name) for name in header), box=None, header_style="bold", pad_edge=False)
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    for name in header:
+        table.add_column(Text(name))
     for row in rows:
         table.add_row(*(Text(cell) for cell in row))
     out().print(table)

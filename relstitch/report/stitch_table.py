@@ -94,18 +94,18 @@ def show_stitch(report: StitchReport) -> None:
     """Show a stitch report: a table on a terminal, TSV (one line a cell, full precision) in a pipe."""
     if not on_terminal():
         sys.stdout.write(tsv(_long(report)))
-        for line in (summary(report), *report.notes):
-            tell(line)
+        for sentence in (summary(report), *report.notes):
+            tell(sentence)
         return
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold")
     for at, title in enumerate(_header(report)):
         table.add_column(Text(title), justify="left" if at < 2 else "right", overflow="fold")
-    for line in _lines(report):
-        table.add_row(*(Text(cell) for cell in line), style="dim" if line[0] == line[1] else "")
+    for cells in _lines(report):
+        table.add_row(*(Text(cell) for cell in cells), style="dim" if cells[0] == cells[1] else "")
     console = out()
     console.print(table)
-    for line in (summary(report), *report.notes):
-        console.print(Text(line), soft_wrap=True)
+    for sentence in (summary(report), *report.notes):
+        console.print(Text(sentence), soft_wrap=True)
 
 
 def _long(report: StitchReport) -> list[list[str]]:

@@ -1,0 +1,20 @@
+"""What all tests share: a plain terminal, no network, and the way to real data."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+# Before any library reads them.
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+os.environ.update(COLUMNS="80", NO_COLOR="1", TERM="dumb", CI="true")
+os.environ.pop("FORCE_COLOR", None)
+
+
+@pytest.fixture(scope="session")
+def test_data() -> Path:
+    """The folder of real vectors and pictures; tests that need it are skipped without it."""
+    folder = os.environ.get("RELSTITCH_TEST_DATA")
+    if not folder:
+        pytest.skip("RELSTITCH_TEST_DATA is not set: it names a folder with trec/, cifar10/, embeddings/")
+    return Path(folder)
