@@ -15,7 +15,8 @@ from relstitch.relative import mean_cosine, project
 
 FEWEST = 10
 WORST_CONDITION = 1e4
-NARROW_CONE = 0.9
+# The paper's uncentred form falls to the floor on an encoder whose mean cosine is .76 (multilingual-e5-small).
+NARROW_CONE = 0.7
 LOWEST_COVERAGE = 0.2
 _ROWS_AT_ONCE = 4096
 

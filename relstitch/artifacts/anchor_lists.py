@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -30,7 +31,7 @@ class AnchorList:
         if len(self.ids) != len(self.hashes):
             raise MismatchError(f"An anchors list has {len(self.ids)} ids and {len(self.hashes)} content hashes.")
         if len(set(self.ids)) != len(self.ids):
-            repeated = sorted({name for name in self.ids if self.ids.count(name) > 1})
+            repeated = sorted(name for name, times in Counter(self.ids).items() if times > 1)
             raise MismatchError(f"An anchors list names {len(repeated)} ids more than once: {some(repeated)}.")
 
     def __len__(self) -> int:
