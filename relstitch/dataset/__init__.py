@@ -1,0 +1,22 @@
+"""A source → ids, items, labels, splits and content hashes: the only room that reads data sets.
+
+Every kind of table becomes a `relstitch.dataset.tables.Table` first, so that ids, labels and problems are treated
+alike whatever file they come from.
+"""
+
+from relstitch.dataset.contents import Dataset, ImageRef, describe
+from relstitch.dataset.options import FORMATS, FormatName, ReadOptions
+from relstitch.dataset.pictures import MAX_PIXELS, open_image
+from relstitch.dataset.reading import read_dataset
+
+__all__ = [
+    "FORMATS",
+    "MAX_PIXELS",
+    "Dataset",
+    "FormatName",
+    "ImageRef",
+    "ReadOptions",
+    "describe",
+    "open_image",
+    "read_dataset",
+]

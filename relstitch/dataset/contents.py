@@ -1,0 +1,140 @@
+"""What a source held: the dataset, its pictures, and both in words."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from relstitch.artifacts import Counts, Rows, Skipped
+from relstitch.artifacts.rows import content_hash
+from relstitch.errors import DatasetError
+from relstitch.names import Modality
+
+_ITEMS: dict[Modality, tuple[str, str]] = {
+    "text": ("text", "texts"),
+    "image": ("picture", "pictures"),
+    "vectors": ("vector", "vectors"),
+}
+
+
+@dataclass(frozen=True)
+class ImageRef:
+    """A picture that has not been decoded yet: a file, or a file's bytes out of a table.
+
+    Attributes:
+        name: What to call it in a message: the path, or the table and the row.
+        path: Where the file is; None: `name` is its path.
+        data: The file's bytes, or None.
+    """
+
+    name: str
+    path: Path | None = None
+    data: bytes | None = field(default=None, repr=False)
+
+    def read(self) -> bytes:
+        """The bytes of the picture file.
+
+        Raises:
+            DatasetError: The file cannot be read.
+        """
+        if self.data is not None:
+            return self.data
+        try:
+            return Path(self.name if self.path is None else self.path).read_bytes()
+        except (OSError, ValueError) as error:
+            found = getattr(error, "strerror", error)
+            raise DatasetError(
+                f"{self.name}: the picture cannot be read ({found}). Put the file back, or leave the row "
+                "out with --on-bad skip."
+            ) from error
+
+    def content_hash(self) -> str:
+        """The hash of the file's bytes (`relstitch.artifacts.rows.content_hash`)."""
+        return content_hash(self.read())
+
+
+@dataclass(frozen=True, eq=False)
+class Dataset:
+    """The rows of one or more sources, with the items to encode.
+
+    Attributes:
+        rows: Who the n rows are: ids, content hashes, splits, targets.
+        items: n items: texts (str), pictures (`ImageRef`), or a float32 array [n, d] of vectors.
+        modality: What the items are.
+        skipped: Rows of the sources that are not here, and why.
+        counts: ``duplicate_content`` (rows whose content stands earlier in their split), ``test_content_in_train``
+            (where there are both splits), and what else happened on the way.
+        notes: What a reader should know, in words.
+        source: The sources, as they were given.
+    """
+
+    rows: Rows
+    items: Sequence[Any]
+    modality: Modality
+    skipped: tuple[Skipped, ...] = ()
+    counts: Counts = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+    source: str = ""
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    @property
+    def split_sizes(self) -> dict[str, int]:
+        """How many rows each split has, in order of appearance."""
+        return {name: int(self.rows.in_splits(name).sum()) for name in self.rows.split_names}
+
+    @property
+    def class_sizes(self) -> dict[str, int]:
+        """How many rows each class has (a row with several labels counts for each); empty without classes."""
+        targets = self.rows.targets
+        if targets is None or targets.kind not in ("class", "multilabel"):
+            return {}
+        if targets.kind == "multilabel":
+            sizes = targets.values[targets.present].sum(axis=0)
+        else:
+            sizes = [(targets.values[targets.present] == code).sum() for code in range(len(targets.names))]
+        return {name: int(size) for name, size in zip(targets.names, sizes, strict=True)}
+
+
+def describe(dataset: Dataset) -> str:
+    """A dataset in one line: how many items, in which splits, with which targets.
+
+    Args:
+        dataset: Any dataset.
+
+    Returns:
+        For example ``5952 texts (train 5452, test 500), 6 classes``.
+
+    Example:
+        >>> describe(Dataset(Rows.build(["a", "b"], splits="train"), ["x", "y"], "text"))
+        '2 texts (train 2), no labels'
+    """
+    splits = ", ".join(f"{name} {size}" for name, size in dataset.split_sizes.items())
+    parts = [f"{counted(len(dataset), *_ITEMS[dataset.modality])} ({splits})", _targets_in_words(dataset.rows)]
+    if dataset.skipped:
+        parts.append(f"{counted(len(dataset.skipped), 'row', 'rows')} left out")
+    return ", ".join(parts)
+
+
+def counted(number: int, one: str, many: str) -> str:
+    """A number with its noun.
+
+    Example:
+        >>> counted(1, "row", "rows"), counted(3, "row", "rows")
+        ('1 row', '3 rows')
+    """
+    return f"{number} {one if number == 1 else many}"
+
+
+def _targets_in_words(rows: Rows) -> str:
+    targets = rows.targets
+    if targets is None:
+        return "no labels"
+    if targets.kind == "real":
+        return counted(len(targets.names), "real-valued target", "real-valued targets")
+    words = counted(len(targets.names), "class", "classes")
+    if targets.kind == "multilabel":
+        words += " (several a row)"
+    missing = int((~targets.present).sum())
+    return f"{words}, {counted(missing, 'row', 'rows')} without a label" if missing else words

@@ -1,0 +1,70 @@
+"""One row on its way into a dataset, and the journal of a reading."""
+
+from collections import Counter
+from dataclasses import dataclass, field
+
+from relstitch.artifacts import Skipped
+from relstitch.dataset.contents import ImageRef
+
+DEFAULT_SPLIT = "all"
+Label = str | tuple[str, ...] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One row.
+
+    Attributes:
+        id: Its id.
+        split: Its split.
+        content: A text or a picture.
+        hash: The hash of the content.
+        label: One label, several, or None for a missing one.
+        numbers: Its real-valued targets, None where one is missing; empty where there are none.
+        count: How often it occurs, or None.
+    """
+
+    id: str
+    split: str
+    content: str | ImageRef
+    hash: str
+    label: Label = None
+    numbers: tuple[float, ...] | None = ()
+    count: float | None = None
+
+
+@dataclass
+class Journal:
+    """What happens while sources are read: rows numbered on from file to file, limits, remarks.
+
+    Attributes:
+        limit: How many rows of a split are wanted, or None for all.
+        empty: Rows without a text.
+        bad: Rows whose picture is missing or cannot be read.
+        notes: What a reader should know, in words.
+        counts: What happened, as numbers.
+        guessed_label: The column that was taken for the labels without being named, or None.
+    """
+
+    limit: int | None
+    empty: list[Skipped] = field(default_factory=list)
+    bad: list[Skipped] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    counts: Counter[str] = field(default_factory=Counter)
+    guessed_label: str | None = None
+    _numbers: Counter[str] = field(default_factory=Counter)
+    _taken: Counter[str] = field(default_factory=Counter)
+
+    def advance(self, key: str, rows: int = 1) -> int:
+        """The number of the next row of a split; the ones after it are numbered on, from file to file."""
+        first = self._numbers[key]
+        self._numbers[key] += rows
+        return first
+
+    def room(self, split: str, rows: int = 1) -> int:
+        """How many of the next rows of a split are still wanted."""
+        return rows if self.limit is None else min(rows, self.limit - self._taken[split])
+
+    def take(self, split: str, rows: int = 1) -> None:
+        """Note that rows of a split were taken, whatever becomes of them."""
+        self._taken[split] += rows
