@@ -41,7 +41,7 @@ def pair_anchors(
         k: How many; None: all pairs, in the order given.
         seed: Of the first draw; draw i is made with seed + i. Not used without k.
         draws: How many lists to make: beginnings of random orders, so a smaller k is the beginning of a larger.
-        splits: The splits to pick from on each side; None: ``train`` where there is one, else the only split.
+        splits: The splits to pick from, of those that each side has; None: ``train`` where there is one, else the only split.
 
     Returns:
         Anchors with one side a domain, of strategy ``parallel``; position i corresponds on all sides.
@@ -59,7 +59,10 @@ def pair_anchors(
     """
     check_numbers(k, seed, draws)
     columns = _columns(sides, pairs)
-    chosen = {name: training_splits(rows_of(side), splits, name=name) for name, side in sides.items()}
+    chosen = {
+        name: training_splits(rows_of(side), _its_own(rows_of(side), splits), name=name)
+        for name, side in sides.items()
+    }
     rows = {name: _located(name, rows_of(sides[name]), ids) for name, ids in columns.items()}
     usable, excluded = _usable(sides, rows, chosen)
     orders = _orders(usable, k, range(seed, seed + draws), excluded)
@@ -76,6 +79,11 @@ def pair_anchors(
         "excluded": excluded,
     }
     return Anchors("parallel", seed, made, noted)
+
+
+def _its_own(rows: Rows, splits: tuple[str, ...] | None) -> tuple[str, ...] | None:
+    """The named splits that one side has. The sides of two domains need not be divided alike."""
+    return tuple(split for split in splits or () if split in rows.split_names) or splits
 
 
 def _columns(sides: Mapping[str, Embeddings | Rows], pairs: Sequence[Sequence[str]]) -> dict[str, list[str]]:

@@ -166,9 +166,10 @@ def _draw(strategy: Strategy, candidates: Candidates, k: int, seeds: Iterable[in
     available = len(candidates.at)
     if k > available:
         left_out = ", ".join(f"{count} {reason.replace('_', ' ')}" for reason, count in candidates.excluded.items())
+        way_out = f"Choose a k of at most {available}." if available else "Pick from other splits with --splits."
         raise UsageError(
             f"{k} anchors were asked for, and there are {available} distinct candidates in the splits "
-            f"{some(candidates.splits)} (left out: {left_out or 'none'}). Choose a k of at most {available}."
+            f"{some(candidates.splits)} (left out: {left_out or 'none'}). {way_out}"
         )
     return tuple(listed(candidates.rows, strategy.choose(candidates, k, seed)) for seed in seeds)
 

@@ -42,8 +42,12 @@ def relstitch(
     """Make frozen encoders interchangeable."""
 
 
-for verb in (encode, anchors, stitch, predict, inspect, demo):
-    app.command()(verb)
+app.command()(encode)
+app.command()(anchors)
+app.command()(stitch)
+app.command()(predict)
+app.command()(inspect)
+app.command()(demo)
 
 
 def main() -> None:
