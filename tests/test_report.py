@@ -46,8 +46,8 @@ class Screen(io.StringIO):
         return True
 
 
-@pytest.fixture
-def screen(monkeypatch: pytest.MonkeyPatch) -> Screen:
+def switch_on(monkeypatch: pytest.MonkeyPatch) -> Screen:
+    """From here on, standard output is a terminal. (In a fixture it would not last: pytest puts its own back.)"""
     shown = Screen()
     monkeypatch.setattr(sys, "stdout", shown)
     monkeypatch.setenv("COLUMNS", "110")
@@ -67,7 +67,8 @@ def test_markdown_in_full() -> None:
     )
 
 
-def test_a_terminal_gets_a_table_and_its_words(screen: Screen) -> None:
+def test_a_terminal_gets_a_table_and_its_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    screen = switch_on(monkeypatch)
     show_stitch(REPORT)
     lines = [line.rstrip() for line in screen.getvalue().splitlines()]
     assert any(line.split() == ["decoder", "of", "encoder", "absolute", "centred", "not", "centred", "retention", "macro", "f1"]
@@ -92,7 +93,8 @@ def test_a_pipe_gets_tsv_and_the_words_go_to_stderr(capsys: pytest.CaptureFixtur
     assert shown.err.splitlines() == [SUMMARY, "Something [bold] to know."]
 
 
-def test_facts_and_rows(screen: Screen, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_facts_and_rows(monkeypatch: pytest.MonkeyPatch) -> None:
+    screen = switch_on(monkeypatch)
     facts = {"skipped_rows": ["a: [red]", "b"], "share": 0.123456, "is_whole": True, "nothing": None, "sides": [{"k": 1}],
              "encoder": {"a": 1, "b": 2, "c": 3, "d": 4, "e": 5, "f": 6}}  # fmt: skip
     show_facts("A file", facts)
