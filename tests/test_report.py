@@ -1,6 +1,7 @@
 """Reports: a table on a terminal, TSV in a pipe, Markdown for documents; progress only where somebody watches."""
 
 import io
+import re
 import sys
 
 import pytest
@@ -70,7 +71,7 @@ def test_markdown_in_full() -> None:
 def test_a_terminal_gets_a_table_and_its_words(monkeypatch: pytest.MonkeyPatch) -> None:
     screen = switch_on(monkeypatch)
     show_stitch(REPORT)
-    lines = [line.rstrip() for line in screen.getvalue().splitlines()]
+    lines = [line.rstrip() for line in re.sub(r"\x1b\[\d*m", "", screen.getvalue()).splitlines()]
     assert any(line.split() == ["decoder", "of", "encoder", "absolute", "centred", "not", "centred", "retention", "macro", "f1"]
                for line in lines)  # fmt: skip
     assert any(
