@@ -1,0 +1,141 @@
+"""The user's own encoders: ``python:module:factory``, anything with an ``encode`` method."""
+
+import hashlib
+import importlib
+import json
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from relstitch.artifacts import EncoderStamp
+from relstitch.encoders.devices import is_out_of_memory
+from relstitch.encoders.libraries import summary, versions
+from relstitch.encoders.modalities import WORDS, refuse_modality
+from relstitch.encoders.protocol import EncodedBatch
+from relstitch.encoders.spec import ModelSpec
+from relstitch.errors import EncoderError
+from relstitch.names import Modality
+
+
+class CustomEncoder:
+    """What a user's factory made, with its output checked."""
+
+    notes: tuple[str, ...] = ()
+
+    def __init__(self, spec: ModelSpec, model: Any, stamp: EncoderStamp) -> None:
+        self._spec, self._model, self._stamp = spec, model, stamp
+
+    @property
+    def stamp(self) -> EncoderStamp:
+        """What decides the vectors; its dimension is 0 before the first batch."""
+        return self._stamp
+
+    def encode(self, items: Sequence[Any]) -> EncodedBatch:
+        """Embed one batch with the user's ``encode``: float32 [b, d]."""
+        with _user_code(self._spec, "encode"):
+            vectors = _as_array(self._model.encode(_as_given(items)))
+        self._check(vectors, len(items))
+        self._stamp = replace(self._stamp, dimension=vectors.shape[1])
+        return EncodedBatch(np.ascontiguousarray(vectors, dtype=np.float32), np.zeros(len(items), dtype=np.bool_))
+
+    def _check(self, vectors: NDArray[Any], n: int) -> None:
+        width = self._stamp.dimension or None
+        found = f"{vectors.dtype} of shape {list(vectors.shape)}"
+        if vectors.ndim != 2 or len(vectors) != n or not vectors.shape[1] or vectors.dtype.kind != "f":
+            raise EncoderError(
+                f"{self._spec.text}: encode gave {found} for {n} items; expected floats, one row an item, [{n}, d]."
+            )
+        if width is not None and vectors.shape[1] != width:
+            raise EncoderError(
+                f"{self._spec.text}: encode gave {found}; the batches before were {width} wide. Every batch must "
+                "have the same width."
+            )
+
+
+def _as_given(items: Any) -> Any:
+    return items if isinstance(items, np.ndarray) else list(items)
+
+
+def _as_array(given: Any) -> NDArray[Any]:
+    # A torch tensor may be on a device, need gradients, or be a bfloat16, which numpy does not know.
+    plain = given.detach().cpu().float() if hasattr(given, "detach") else given
+    return np.asarray(plain)
+
+
+def load_custom(spec: ModelSpec, modality: Modality) -> CustomEncoder:
+    """Import a module of the user's, found in the working directory too, and call its factory.
+
+    Args:
+        spec: ``python:module:factory``.
+        modality: What its ``encode`` will be given: a list of texts, a list of RGB pictures, or a matrix.
+
+    Raises:
+        EncoderError: It fails, gives nothing with ``encode``, or takes other items.
+    """
+    module_name, _, factory_name = spec.name.partition(":")
+    with _user_code(spec, "importing it"):
+        module = importlib.import_module(module_name)
+    factory: Any = module
+    for part in factory_name.split("."):
+        if not hasattr(factory, part):
+            raise EncoderError(f"{spec.text}: the module {module_name} has no {factory_name}.")
+        factory = getattr(factory, part)
+    if not callable(factory):
+        raise EncoderError(f"{spec.text}: {factory_name} is of type {type(factory).__name__} and can't be called.")
+    with _user_code(spec, f"{factory_name}()"):
+        model = factory()
+    if not callable(getattr(model, "encode", None)):
+        raise EncoderError(
+            f"{spec.text}: {factory_name}() gave a thing of type {type(model).__name__}, which has no encode method."
+        )
+    declared = getattr(model, "modality", None)
+    if declared is not None:
+        refuse_modality(spec.text, _modalities(spec, declared), modality)
+    stamp = EncoderStamp(spec.text, modality, 0, extra=_extra(spec, module, model), libraries=versions("numpy"))
+    return CustomEncoder(spec, model, stamp)
+
+
+def _modalities(spec: ModelSpec, declared: Any) -> frozenset[Modality]:
+    kinds: set[Any] = {declared} if isinstance(declared, str) else set(declared)
+    unknown = [kind for kind in kinds if kind not in WORDS]
+    if unknown:
+        raise EncoderError(f"{spec.text}: its modality is {unknown[0]!r}; expected one of {', '.join(WORDS)}.")
+    return frozenset(kinds)
+
+
+def _extra(spec: ModelSpec, module: Any, model: Any) -> Mapping[str, Any]:
+    """What the encoder says of itself; where it says nothing, the hash of its source tells versions apart."""
+    if not hasattr(model, "stamp"):
+        source = getattr(module, "__file__", None)
+        digest = hashlib.sha256(Path(source).read_bytes()).hexdigest() if source and Path(source).is_file() else None
+        return {"source_sha256": digest}
+    with _user_code(spec, "stamp()"):
+        said = model.stamp() if callable(model.stamp) else model.stamp
+    try:
+        if isinstance(said, Mapping):
+            values: Mapping[str, Any] = json.loads(json.dumps(dict(said), allow_nan=False))
+            return values
+    except (TypeError, ValueError) as error:
+        raise EncoderError(f"{spec.text}: stamp() holds something JSON has no word for: {error}.") from error
+    raise EncoderError(f"{spec.text}: stamp() gave a thing of type {type(said).__name__}; expected a dict.")
+
+
+@contextmanager
+def _user_code(spec: ModelSpec, what: str) -> Iterator[None]:
+    """Run the user's code with the working directory importable, its failures told in one line."""
+    here = str(Path.cwd())
+    sys.path.insert(0, here)
+    try:
+        yield
+    except (Exception, SystemExit) as error:
+        if is_out_of_memory(error):
+            raise
+        raise EncoderError(f"{spec.text}: {what} failed with {type(error).__name__}: {summary(error)}") from error
+    finally:
+        sys.path.remove(here)

@@ -1,0 +1,193 @@
+"""Batches on their way to an encoder: texts by length, pictures decoded ahead, and memory that runs out."""
+
+import os
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from relstitch.artifacts import Skipped
+from relstitch.dataset import MAX_PIXELS, Dataset, ImageRef, open_image
+from relstitch.encoders import EncodedBatch, Encoder, Preparing, free_memory, is_out_of_memory
+from relstitch.errors import DatasetError, EncoderError, UsageError
+from relstitch.names import OnProblem
+
+_WINDOW = 64
+"""Batches in a window: the texts within one are put in order of length, so that little padding is needed."""
+_THREADS = 8
+
+
+@dataclass(frozen=True)
+class EmbedOptions:
+    """How a dataset goes through an encoder.
+
+    Attributes:
+        batch_size: Items at once; halved where they do not fit the memory.
+        on_bad: What to do with pictures that cannot be decoded: ``error`` or ``skip``.
+        max_pixels: Pictures with more pixels are refused before they are decoded.
+        fail_on_truncation: Refuse texts that are longer than the model reads, which are else cut and counted.
+        scratch: A folder on whose disk the vectors stand while they are made (in a file without a name, which is
+            gone when they are); None keeps them in memory.
+        progress: Called with the rows done and their total, after every batch.
+        note: Called with each sentence a user should read.
+    """
+
+    batch_size: int = 32
+    on_bad: OnProblem = "error"
+    max_pixels: int = MAX_PIXELS
+    fail_on_truncation: bool = False
+    scratch: str | Path | None = None
+    progress: Callable[[int, int], None] | None = None
+    note: Callable[[str], None] | None = None
+
+    def __post_init__(self) -> None:
+        for option, value in (("--batch-size", self.batch_size), ("--max-pixels", self.max_pixels)):
+            if value < 1:
+                raise UsageError(f"{option} is {value}; expected at least 1.")
+
+    def say(self, text: str) -> None:
+        """Tell the user something, if anyone listens."""
+        if self.note is not None:
+            self.note(text)
+
+
+@dataclass(frozen=True, eq=False)
+class Batch:
+    """Some rows of a dataset.
+
+    Attributes:
+        rows: intp [b], where they stand in it.
+        items: What the encoder is given: b items.
+        skipped: Rows between the last batch and the end of this one whose item is bad.
+    """
+
+    rows: NDArray[np.intp]
+    items: Any
+    skipped: tuple[Skipped, ...] = ()
+
+
+def batches(dataset: Dataset, encoder: Encoder, options: EmbedOptions) -> Iterator[Batch]:
+    """Cut a dataset into batches, every row once; pictures in their order, texts nearly so.
+
+    Raises:
+        DatasetError: A picture cannot be decoded, and `options` does not say to skip it.
+    """
+    if dataset.modality == "text":
+        return _texts(dataset.items, options.batch_size)
+    if dataset.modality == "image":
+        return _pictures(dataset, encoder, options)
+    return _slices(dataset.items, options.batch_size)
+
+
+def _texts(texts: Sequence[str], size: int) -> Iterator[Batch]:
+    for first in range(0, len(texts), size * _WINDOW):
+        window = range(first, min(first + size * _WINDOW, len(texts)))
+        # Longest first: whatever does not fit the memory is met at once. Equal lengths stay in order.
+        order = sorted(window, key=lambda row: -len(texts[row]))
+        for start in range(0, len(order), size):
+            rows = order[start : start + size]
+            yield Batch(np.array(rows, dtype=np.intp), [texts[row] for row in rows])
+
+
+def _slices(items: Any, size: int) -> Iterator[Batch]:
+    for start in range(0, len(items), size):
+        chunk = items[start : start + size]
+        yield Batch(np.arange(start, start + len(chunk), dtype=np.intp), chunk)
+
+
+def _pictures(dataset: Dataset, encoder: Encoder, options: EmbedOptions) -> Iterator[Batch]:
+    """Pictures in order, decoded in other threads two batches ahead of the model."""
+    prepare = encoder.prepare if isinstance(encoder, Preparing) else None
+
+    def ready(ref: ImageRef) -> Any:
+        picture = open_image(ref, max_pixels=options.max_pixels)
+        return picture if prepare is None else prepare(picture)
+
+    rows: list[int] = []
+    items: list[Any] = []
+    skipped: list[Skipped] = []
+    for row, outcome in enumerate(_ahead(dataset.items, ready, 2 * options.batch_size)):
+        try:
+            items.append(outcome.result())
+            rows.append(row)
+        except DatasetError as error:
+            if options.on_bad == "error":
+                raise
+            skipped.append(Skipped(str(dataset.rows.ids[row]), str(dataset.rows.splits[row]), str(error)))
+        if len(rows) == options.batch_size or row + 1 == len(dataset):
+            yield Batch(np.array(rows, dtype=np.intp), items, tuple(skipped))
+            rows, items, skipped = [], [], []
+
+
+def _ahead(refs: Sequence[Any], work: Callable[[Any], Any], depth: int) -> Iterator[Future[Any]]:
+    pool = ThreadPoolExecutor(min(_THREADS, os.cpu_count() or 1))
+    waiting: deque[Future[Any]] = deque()
+    try:
+        for ref in refs:
+            waiting.append(pool.submit(work, ref))
+            if len(waiting) > depth:
+                yield waiting.popleft()
+        while waiting:
+            yield waiting.popleft()
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
+
+
+class PatientEncoder:
+    """An encoder that is given smaller batches once one did not fit the memory."""
+
+    def __init__(self, encoder: Encoder, options: EmbedOptions) -> None:
+        self._encoder, self._options, self._limit = encoder, options, options.batch_size
+        self._told = False
+
+    def encode(self, items: Any, names: Sequence[str]) -> EncodedBatch:
+        """Embed one batch, in as many parts as it takes, in order.
+
+        Args:
+            items: b items.
+            names: Their ids, for a message.
+
+        Raises:
+            EncoderError: One item alone does not fit the memory.
+        """
+        parts: list[EncodedBatch] = []
+        start = 0
+        while start < len(items):
+            chunk = items[start : start + self._limit]
+            part = self._attempt(chunk)
+            if part is None:
+                self._halve(len(chunk), names[start])
+                continue
+            parts.append(part)
+            start += len(chunk)
+        if len(parts) == 1:
+            return parts[0]
+        return EncodedBatch(
+            np.concatenate([part.vectors for part in parts]), np.concatenate([part.truncated for part in parts])
+        )
+
+    def _attempt(self, items: Any) -> EncodedBatch | None:
+        try:
+            return self._encoder.encode(items)
+        except (MemoryError, RuntimeError) as error:
+            if not is_out_of_memory(error):
+                raise
+        # Only here, where the error and what it holds on to is gone, can the memory be given back.
+        free_memory()
+        return None
+
+    def _halve(self, tried: int, name: str) -> None:
+        if tried == 1:
+            raise EncoderError(
+                f"{self._encoder.stamp.spec}: there is not enough memory for one item alone, {name}. Choose a "
+                "smaller model, another --device, or --dtype bf16."
+            )
+        self._limit = tried // 2
+        if not self._told:
+            self._told = True
+            self._options.say(f"A batch of {tried} did not fit the memory: smaller batches are used from here on.")

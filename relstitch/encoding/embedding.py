@@ -1,0 +1,137 @@
+"""Data set × encoder → embeddings."""
+
+from contextlib import closing
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from relstitch.artifacts import Embeddings, Skipped
+from relstitch.dataset import Dataset
+from relstitch.encoders import EncodedBatch, Encoder
+from relstitch.encoding.batches import Batch, EmbedOptions, PatientEncoder, batches
+from relstitch.encoding.scratch import vector_room
+from relstitch.errors import DatasetError, EncoderError, some
+
+_DEFAULTS = EmbedOptions()
+
+
+@dataclass
+class _Harvest:
+    """The vectors so far, and what was noticed about their rows."""
+
+    dataset: Dataset
+    options: EmbedOptions
+    vectors: NDArray[np.float32] | None = None
+    rows: list[NDArray[np.intp]] = field(default_factory=list)
+    skipped: list[Skipped] = field(default_factory=list)
+    filled: int = 0
+    truncated: int = 0
+
+    def add(self, batch: Batch, encoded: EncodedBatch) -> None:
+        if self.vectors is None:
+            self.vectors = vector_room(len(self.dataset), encoded.vectors.shape[1], self.options.scratch)
+        # Only pictures are ever skipped, and they come in order, so the rows that are kept close up.
+        places: Any = slice(self.filled, self.filled + len(batch.rows)) if self.skipped else batch.rows
+        self.vectors[places] = encoded.vectors
+        self.filled += len(batch.rows)
+        self.rows.append(batch.rows)
+        self.truncated += int(encoded.truncated.sum())
+
+    @property
+    def seen(self) -> int:
+        return self.filled + len(self.skipped)
+
+
+def embed(dataset: Dataset, encoder: Encoder, options: EmbedOptions = _DEFAULTS) -> Embeddings:
+    """Embed every item of a dataset.
+
+    A vector does not depend on the batch its item was in (to 1e-5, in float32). Rows keep their order; bad pictures
+    are an error or, if so wished, left out everywhere alike.
+
+    Args:
+        dataset: n rows with their items.
+        encoder: A loaded encoder (`relstitch.encoders.load_encoder`), or anything of its form.
+        options: Batch size, bad pictures, truncation, scratch space, progress.
+
+    Returns:
+        One vector a row, float32 [n, d]; ``truncated`` and ``skipped`` among its counts where there are any.
+
+    Raises:
+        EncoderError: The encoder fails, gives NaN or infinite values (with the rows' ids), or runs out of memory.
+        DatasetError: A bad picture, or nothing but bad pictures.
+
+    Example:
+        >>> from relstitch.artifacts import EncoderStamp, Rows
+        >>> class Lengths:
+        ...     stamp = EncoderStamp("python:lengths:Lengths", "text", 1)
+        ...     def encode(self, items):
+        ...         return EncodedBatch(np.array([[len(x)] for x in items], np.float32), np.zeros(len(items), bool))
+        >>> embed(Dataset(Rows.build("ab"), ["one", "three"], "text"), Lengths()).vectors.tolist()
+        [[3.0], [5.0]]
+    """
+    _check_kind(dataset, encoder)
+    harvest = _Harvest(dataset, options)
+    patient = PatientEncoder(encoder, options)
+    with closing(batches(dataset, encoder, options)) as stream:  # type: ignore[type-var]
+        for batch in stream:
+            harvest.skipped += batch.skipped
+            names = [str(name) for name in dataset.rows.ids[batch.rows]]
+            if names:
+                encoded = patient.encode(batch.items, names)
+                _check_vectors(encoder, encoded, names)
+                _check_truncation(encoder, encoded, names, options)
+                harvest.add(batch, encoded)
+            if options.progress is not None:
+                options.progress(harvest.seen, len(dataset))
+    return _embeddings(harvest, encoder)
+
+
+def _check_kind(dataset: Dataset, encoder: Encoder) -> None:
+    if not len(dataset):
+        raise DatasetError(f"{dataset.source or 'The dataset'} has no rows to encode; expected at least one.")
+    if encoder.stamp.modality != dataset.modality:
+        raise EncoderError(
+            f"The encoder {encoder.stamp.spec} was loaded for items of kind {encoder.stamp.modality!r}, and "
+            f"{dataset.source or 'the dataset'} holds {dataset.modality!r}. Load it for these."
+        )
+
+
+def _check_vectors(encoder: Encoder, encoded: EncodedBatch, names: list[str]) -> None:
+    broken: NDArray[np.bool_] = np.logical_not(np.isfinite(encoded.vectors).all(axis=1))
+    if broken.any():
+        ids = [name for name, bad in zip(names, broken, strict=True) if bad]
+        raise EncoderError(
+            f"{encoder.stamp.spec} gave NaN or infinite values for {len(ids)} of the {len(names)} rows of a batch: "
+            f"{some(ids)}. Nothing was written. Try --dtype fp32, or leave these rows out."
+        )
+
+
+def _check_truncation(encoder: Encoder, encoded: EncodedBatch, names: list[str], options: EmbedOptions) -> None:
+    if options.fail_on_truncation and encoded.truncated.any():
+        ids = [name for name, cut in zip(names, encoded.truncated, strict=True) if cut]
+        raise EncoderError(
+            f"{encoder.stamp.spec} reads {encoder.stamp.max_length} tokens of a text, and {len(ids)} of the "
+            f"{len(names)} texts of a batch are longer: {some(ids)}. Shorten them, raise --max-length, or leave out "
+            "--fail-on-truncation."
+        )
+
+
+def _embeddings(harvest: _Harvest, encoder: Encoder) -> Embeddings:
+    dataset = harvest.dataset
+    if harvest.vectors is None:
+        first = harvest.skipped[0]
+        raise DatasetError(
+            f"All {len(harvest.skipped)} pictures are bad, the first one {first.id}: {first.reason} "
+            "No row is left to encode."
+        )
+    skipped = (*dataset.skipped, *harvest.skipped)
+    counts = dict(dataset.counts)
+    if dataset.modality == "text":
+        counts["truncated"] = harvest.truncated
+    if skipped:
+        counts["skipped"] = len(skipped)
+    stamp = replace(encoder.stamp, dimension=encoder.stamp.dimension or harvest.vectors.shape[1])
+    rows = dataset.rows.take(np.concatenate(harvest.rows)) if harvest.skipped else dataset.rows
+    return Embeddings(rows, harvest.vectors[: harvest.filled], stamp, skipped, counts)

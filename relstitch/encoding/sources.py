@@ -1,0 +1,95 @@
+"""What is to be encoded: a dataset, or vectors that are there already."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from relstitch.artifacts import Embeddings
+from relstitch.dataset import Dataset, ReadOptions, read_dataset
+from relstitch.errors import UsageError
+from relstitch.storage import embeddings_from_vectors, load_embeddings, load_vectors, peek
+
+Source = str | Sequence[str] | Dataset | Embeddings
+"""Paths as `relstitch.dataset.read_dataset` takes them, one of our embeddings files, safetensors vectors, or what
+was read already."""
+
+_NAMED = re.compile(r"(?P<split>[\w.-]+)=(?P<location>.*)", re.DOTALL)
+
+
+def open_source(source: Source, options: ReadOptions) -> Dataset | Embeddings:
+    """Read what was named.
+
+    Args:
+        source: What to read.
+        options: How to read it, where it is a dataset.
+
+    Returns:
+        Embeddings for one of our files and for safetensors vectors; a dataset for everything else.
+
+    Raises:
+        UsageError: An embeddings file among several sources, or columns named for one.
+        DatasetError, ArtifactError: It cannot be read.
+    """
+    if isinstance(source, Dataset | Embeddings):
+        return source
+    listed = source_list(source)
+    located = [_locate(text) for text in listed]
+    ready = [path for path, _ in located if path.is_file() and (path.suffix == ".safetensors" or peek(path))]
+    if not ready:
+        return read_dataset(listed, options)
+    if len(listed) > 1:
+        raise UsageError(f"{ready[0]} holds vectors, and {len(listed)} sources were given. Name such a file alone.")
+    if options.named_columns:
+        raise UsageError(f"{ready[0]} holds vectors and has no columns; found {options.named_columns[0]}.")
+    path, split = located[0]
+    ours = peek(path) is not None or path.suffix != ".safetensors"
+    if ours and split is not None:
+        raise UsageError(f"{path} says itself which splits it has. Name it alone, without {split}=.")
+    embeddings = load_embeddings(path) if ours else load_vectors(path, split=split or "all")
+    return _first_rows(embeddings, options.limit)
+
+
+def source_list(source: Source) -> list[str]:
+    """The paths among what was named."""
+    if isinstance(source, Dataset | Embeddings):
+        return []
+    return [source] if isinstance(source, str) else [str(text) for text in source]
+
+
+def source_name(source: Source, *, default: str) -> str:
+    """What to call a source in a message."""
+    return " ".join(source_list(source)) or (source.source if isinstance(source, Dataset) else "") or default
+
+
+def ready_vectors(dataset: Dataset) -> Embeddings:
+    """The vectors of a .npy or .npz file as embeddings of an encoder that nobody knows."""
+    names = [_locate(text)[0].name for text in dataset.source.split(" ")]
+    embeddings = embeddings_from_vectors(np.asarray(dataset.items), dataset.rows, " ".join(names))
+    return replace(embeddings, skipped=dataset.skipped, counts=dataset.counts)
+
+
+def some_rows(dataset: Dataset, index: NDArray[np.intp]) -> Dataset:
+    """The rows of a dataset at `index`, with their items and without its history."""
+    items: Any = dataset.items
+    taken: Any = items[index] if isinstance(items, np.ndarray) else [items[row] for row in index]
+    return replace(dataset, rows=dataset.rows.take(index), items=taken, skipped=(), counts={}, notes=())
+
+
+def _locate(text: str) -> tuple[Path, str | None]:
+    named = _NAMED.fullmatch(text)
+    if named is None or Path(text).exists():
+        return Path(text).expanduser(), None
+    return Path(named["location"]).expanduser(), named["split"]
+
+
+def _first_rows(embeddings: Embeddings, limit: int | None) -> Embeddings:
+    if limit is None:
+        return embeddings
+    splits = embeddings.rows.split_names
+    kept = np.concatenate([np.flatnonzero(embeddings.rows.in_splits(split))[:limit] for split in splits])
+    return embeddings.take(np.sort(kept))
