@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,8 @@ from numpy.typing import NDArray
 
 from relstitch.artifacts import Embeddings
 from relstitch.dataset import Dataset, ReadOptions, read_dataset
+from relstitch.encoders.hub import endpoint, unreachable
+from relstitch.encoders.libraries import offline, user_is_offline
 from relstitch.errors import UsageError
 from relstitch.storage import embeddings_from_vectors, load_embeddings, load_vectors, peek
 
@@ -18,6 +21,7 @@ Source = str | Sequence[str] | Dataset | Embeddings
 """Paths as `relstitch.dataset.read_dataset` takes them, one of our embeddings files, safetensors vectors, or what
 was read already."""
 
+_HUB = "hf:"
 _NAMED = re.compile(r"(?P<split>[\w.-]+)=(?P<location>.*)", re.DOTALL)
 
 
@@ -41,7 +45,8 @@ def open_source(source: Source, options: ReadOptions) -> Dataset | Embeddings:
     located = [_locate(text) for text in listed]
     ready = [path for path, _ in located if path.is_file() and (path.suffix == ".safetensors" or peek(path))]
     if not ready:
-        return read_dataset(listed, options)
+        with _hub_if_there(located):
+            return read_dataset(listed, options)
     if len(listed) > 1:
         raise UsageError(f"{ready[0]} holds vectors, and {len(listed)} sources were given. Name such a file alone.")
     if options.named_columns:
@@ -78,6 +83,12 @@ def some_rows(dataset: Dataset, index: NDArray[np.intp]) -> Dataset:
     items: Any = dataset.items
     taken: Any = items[index] if isinstance(items, np.ndarray) else [items[row] for row in index]
     return replace(dataset, rows=dataset.rows.take(index), items=taken, skipped=(), counts={}, notes=())
+
+
+def _hub_if_there(located: Sequence[tuple[Path, str | None]]) -> AbstractContextManager[None]:
+    """Where a hub dataset is wanted and the hub is away, only its cache is asked: at once, without retries."""
+    wanted = any(str(path).startswith(_HUB) for path, _ in located)
+    return offline() if wanted and not user_is_offline() and unreachable(endpoint()) else nullcontext()
 
 
 def _locate(text: str) -> tuple[Path, str | None]:
