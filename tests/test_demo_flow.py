@@ -1,6 +1,7 @@
 """The demo's flow: the steps a user would take, with their commands, on toy encoders; the real ones where marked."""
 
 import csv
+import json
 import shlex
 import sys
 from collections.abc import Callable, Iterator
@@ -9,9 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
 from relstitch import demo
 from relstitch.artifacts import StitchReport
+from relstitch.cli import app
 from relstitch.demo import catalogue, flow
 from relstitch.errors import DatasetError, EncoderError
 from relstitch.storage import inspect, load_anchors, load_embeddings
@@ -82,6 +85,25 @@ def test_the_flow_writes_what_a_user_would_and_says_how(toy: demo.DemoMaterials)
     anchors = load_anchors(toy.folder / "toy-anchors.json")
     assert (anchors.k, anchors.n_draws, anchors.seed, anchors.strategy) == (20, 2, 7, "uniform")
     assert not inspect(toy.folder / "two.safetensors").problems
+
+
+def test_the_commands_that_were_said_give_the_same_result(
+    toy: demo.DemoMaterials, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said: list[str] = []
+    report = demo.stitch_materials(toy, "toy", say=said.append, options=demo.DemoOptions(k=20, draws=2))
+    made = [path.read_bytes() for path in sorted(toy.folder.glob("*.safetensors"))]
+    anchors = (toy.folder / "toy.json").read_bytes()
+    there, *commands = [shlex.split(line.removeprefix("$ ")) for line in said if line.startswith("$ ")]
+    assert there[0] == "cd"
+    monkeypatch.chdir(there[1])
+    for command in commands:
+        assert command[0] == "relstitch"
+        shown = CliRunner().invoke(app, [*command[1:], "--json"])
+        assert shown.exit_code == 0, shown.stderr
+    assert json.loads(shown.stdout)["cells"] == json.loads(json.dumps(report.to_json()))["cells"]
+    assert [path.read_bytes() for path in sorted(toy.folder.glob("*.safetensors"))] == made
+    assert (toy.folder / "toy.json").read_bytes() == anchors
 
 
 def test_spaces_that_differ_by_a_rotation_stitch_without_loss_and_absolute_ones_do_not(
@@ -170,13 +192,13 @@ def test_real_encoders_of_the_text_demo_on_a_few_rows(tmp_path: Path, monkeypatc
         pytest.skip(str(missing))
     (minilm,) = found.models
     longer = demo.DemoModel("longer", minilm.spec)
-    few = demo.DemoMaterials(first_rows(found.folder, 40), (minilm, longer), found.folder)
-    report = demo.stitch_materials(few, "few", say=lambda _: None, options=demo.DemoOptions(k=20, draws=1))
+    few = demo.DemoMaterials(first_rows(found.folder, 60), (minilm, longer), found.folder)
+    report = demo.stitch_materials(few, "few", say=lambda _: None, options=demo.DemoOptions(k=30, draws=1))
     stitched = report.cell("relative", "minilm", "longer").scores["accuracy"].mean
     assert stitched is not None
-    assert stitched >= 0.6
+    assert stitched >= report.floor + 0.2
     made = [load_embeddings(found.folder / f"{name}.safetensors") for name in ("minilm", "longer")]
-    assert made[0].vectors.shape == (80, 384)
+    assert made[0].vectors.shape == (120, 384)
     # Cutting changes the vectors, and not beyond recognition.
     alike = (made[0].vectors * made[1].vectors).sum(axis=1)  # MiniLM gives vectors of length 1
     assert 0.6 < float(alike.mean()) < 0.999

@@ -30,7 +30,8 @@ def demo(
         tell(f"Removed {removed} ({size / 1e6:.0f} MB).")
     elif unpack:
         unpacked = room.unpack(kind, folder, hub=hub)
-        tell(f"Unpacked into {unpacked}. Remove it with: relstitch demo --clean")
+        place = "" if folder is None else f" --folder {folder}"
+        tell(f"Unpacked into {unpacked}. Remove it with: relstitch demo --clean{place}")
     else:
         report = room.run_demo(kind, hub=hub, folder=folder, say=tell, options=room.DemoOptions(progress=progress))
         if json:

@@ -1,0 +1,17 @@
+"""The whole flow on real data and real encoders, without a network: what ``relstitch demo`` runs."""
+
+from relstitch.demo.catalogue import DemoKind
+from relstitch.demo.flow import DemoOptions, run_demo, stitch_materials
+from relstitch.demo.preparing import DemoMaterials, DemoModel, clean, materials, unpack
+
+__all__ = [
+    "DemoKind",
+    "DemoMaterials",
+    "DemoModel",
+    "DemoOptions",
+    "clean",
+    "materials",
+    "run_demo",
+    "stitch_materials",
+    "unpack",
+]
