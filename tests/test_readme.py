@@ -49,6 +49,15 @@ def test_ci_runs_the_same_command() -> None:
     assert "<!-- command: test -->" in README.read_text(encoding="utf-8")
 
 
+def write_outputs(printed: dict[str, str]) -> None:
+    """Put what the commands printed into the README: ``RELSTITCH_UPDATE_README=1 pytest tests/test_readme.py``."""
+    text = README.read_text(encoding="utf-8")
+    for command, out in printed.items():
+        pattern = rf"(<!-- output: {re.escape(command)} -->\n).*?(<!-- end of output -->)"
+        text = re.sub(pattern, lambda match, out=out: f"{match[1]}{out}\n{match[2]}", text, flags=re.DOTALL)  # type: ignore[misc]
+    README.write_text(text, encoding="utf-8")
+
+
 def figures(table: str) -> list[list[float | str]]:
     """The cells of a Markdown table: numbers as numbers (spreads left out), the rest as text."""
     rows = [line.strip("|").split("|") for line in table.splitlines() if line.startswith("|")]
@@ -77,6 +86,9 @@ def test_every_block_runs_and_every_table_is_true(tmp_path: Path) -> None:
             run = subprocess.run(line, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
             assert run.returncode == 0, f"{command}\n{run.stdout}\n{run.stderr}"
             printed[command] = run.stdout
+    if os.environ.get("RELSTITCH_UPDATE_README"):
+        write_outputs({command: printed[command] for command in expected})
+        return
     for command, table in expected.items():
         shown, said = figures(printed[command]), figures(table)
         assert [len(row) for row in shown] == [len(row) for row in said], command

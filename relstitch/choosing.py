@@ -1,0 +1,160 @@
+"""Choosing a decoder's regularisation: scored on held-out anchors, never on test rows."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
+
+from relstitch.artifacts import Targets
+from relstitch.decoders import DecoderSettings, fit_path, method_of, predict
+from relstitch.scoring import LEADING, score
+
+MIN_ANCHORS = 30
+"""With fewer labelled anchors than this, the figures are too coarse to choose by."""
+
+_TRAIN_ROWS = 2000
+_CLEARLY = 0.01
+
+
+@dataclass(frozen=True, eq=False)
+class HeldOut:
+    """The anchors, as what a decoder can be tried on: their vectors are known in every encoder.
+
+    Attributes:
+        targets: Of the k anchors, from the decoder's own side by id.
+        rows: intp [n], which anchor a training row is (by id or by equal content), -1 for none.
+        spaces: For every *other* encoder, the anchors' representations in it, [k, w]: relative to the anchors
+            themselves, or absolute.
+        relative: Whether the columns are the anchors, so that a held-out anchor's column leaves with its row.
+    """
+
+    targets: Targets
+    rows: NDArray[np.intp]
+    spaces: Mapping[str, NDArray[Any]]
+    relative: bool = True
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A strength, and why.
+
+    Attributes:
+        strength: The chosen one; None for a method that has none.
+        how: ``held-out anchors``, or why the method's own default was taken.
+        scores: The mean leading metric on held-out anchors, by strength, as far as they were tried.
+    """
+
+    strength: float | None
+    how: str
+    scores: Mapping[float, float] = field(default_factory=dict)
+
+
+def choose_strength(
+    X: NDArray[Any], targets: Targets, held_out: HeldOut, settings: DecoderSettings, *, folds: int = 3
+) -> Choice:
+    """Choose a decoder's regularisation by what it does on encoders it was not trained on.
+
+    A decoder's own validation rows favour too little of it. So the anchors are dealt into folds; for each fold a
+    decoder is trained on the rows that are not in it, on the other anchors' columns, and scored on the fold's anchors
+    as the *other* encoders give them. The anchors' mean stays that of all anchors, so that nothing is projected anew.
+    The strength with the best mean score wins; of equals, the stronger regularisation. They are tried from the
+    strongest on, until two in a row are clearly worse than the best.
+
+    Args:
+        X: float32 [n, w], the decoder's training rows.
+        targets: Of the n training rows.
+        held_out: The anchors.
+        settings: The decoder. A given strength is kept; the seed deals the folds and picks training rows where there
+            are more than 2000 (C is then scaled, so that the share of the penalty is that of all rows).
+        folds: How many folds, at least 2.
+
+    Returns:
+        The strength. The method's default where there is no other encoder, or there are fewer than 30 labelled
+        anchors or only one class among them.
+
+    Raises:
+        UsageError: Settings that the method cannot work with.
+
+    Source: ours; see the project's notes on numbers for what it is worth.
+
+    Example:
+        >>> anchors = Targets.from_labels(["a", "b"])
+        >>> held_out = HeldOut(anchors, np.array([0, 1]), {})
+        >>> choose_strength(np.eye(2, dtype=np.float32), anchors, held_out, DecoderSettings()).strength
+        0.01
+    """
+    method = method_of(settings)
+    if settings.strength is not None:
+        return Choice(settings.strength, "given")
+    if not method.grid:
+        return Choice(None, "this decoder has no strength")
+    why_not = _obstacle(targets, held_out)
+    if why_not is not None:
+        return Choice(method.strength, why_not)
+    paths = [_scores(X, targets, held_out, settings, out) for out in _folds(held_out.targets, folds, settings.seed)]
+    scores: dict[float, float] = {}
+    with threadpool_limits(1):
+        for strength, of_folds in zip(method.grid, zip(*paths, strict=True), strict=True):
+            # Rounded: equal scores summed in another order may differ in the last digit, and ties have a winner.
+            scores[strength] = round(float(np.mean(of_folds)), 9)
+            if _is_past_the_best(list(scores.values())):
+                break
+    return Choice(max(scores, key=lambda strength: scores[strength]), "held-out anchors", scores)
+
+
+def _is_past_the_best(scores: Sequence[float]) -> bool:
+    """Whether the last two strengths are clearly worse than the best: the weakest ones take the longest to fit."""
+    return len(scores) > 2 and max(scores[-2:]) < max(scores) - _CLEARLY
+
+
+def _obstacle(targets: Targets, held_out: HeldOut) -> str | None:
+    """Why held-out anchors cannot be asked, or None."""
+    known = held_out.targets.take(held_out.targets.present)
+    if not held_out.spaces:
+        return "default: no other encoder to try the anchors in"
+    if len(known) < MIN_ANCHORS:
+        return f"default: {len(known)} labelled anchors, fewer than {MIN_ANCHORS}"
+    if _kinds(known) < 2:
+        return "default: the anchors are all of one class"
+    if _kinds(targets.take(targets.present & (held_out.rows < 0))) < 2:
+        return "default: the training rows that are no anchors are all of one class"
+    return None
+
+
+def _kinds(targets: Targets) -> int:
+    return len(np.unique(targets.values, axis=0))
+
+
+def _folds(targets: Targets, folds: int, seed: int) -> Iterator[NDArray[np.intp]]:
+    """Deal the labelled anchors into folds: class by class, so that each fold gets its share of every class."""
+    generator = np.random.default_rng(seed)
+    known = generator.permutation(np.flatnonzero(targets.present))
+    if targets.kind == "class":
+        known = known[np.argsort(targets.values[known], kind="stable")]
+    return (np.sort(known[fold::folds]) for fold in range(folds))
+
+
+def _scores(
+    X: NDArray[Any], targets: Targets, held_out: HeldOut, settings: DecoderSettings, out: NDArray[np.intp]
+) -> Iterator[float]:
+    """The mean leading metric over the other encoders on one fold, for one strength of the grid after the other."""
+    usable = np.flatnonzero(targets.present & ~np.isin(held_out.rows, out))
+    rows = _sample(usable, settings.seed)
+    kept = np.delete(np.arange(len(held_out.targets)), out) if held_out.relative else np.arange(X.shape[1])
+    # C weighs the sum of the losses against the penalty: with fewer rows, the same balance needs a larger C.
+    share = len(usable) / len(rows) if settings.method in ("logistic", "svm") else 1.0
+    strengths = [strength * share for strength in method_of(settings).grid]
+    truth = held_out.targets.take(out)
+    unset = replace(settings, strength=None)
+    for decoder in fit_path(X[np.ix_(rows, kept)], targets.take(rows), unset, strengths):
+        scored = [score(predict(decoder, space[np.ix_(out, kept)]), truth) for space in held_out.spaces.values()]
+        yield float(np.mean([one.metrics.get(LEADING[truth.kind], 0.0) for one in scored]))
+
+
+def _sample(rows: NDArray[np.intp], seed: int) -> NDArray[np.intp]:
+    if len(rows) <= _TRAIN_ROWS:
+        return rows
+    return np.sort(np.random.default_rng(seed).choice(rows, _TRAIN_ROWS, replace=False))

@@ -1,0 +1,116 @@
+"""The anchors of a stitch: which files may be stitched by them, and their vectors in every encoder."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from itertools import combinations
+
+from relstitch.artifacts import Anchors, AnchorVectors, Embeddings, Relative
+from relstitch.errors import MismatchError, UsageError, some
+from relstitch.relative import anchor_vectors
+from relstitch.stitching.options import Space, StitchOptions
+
+Draw = Mapping[str, AnchorVectors]
+
+
+def anchor_draws(
+    files: Mapping[str, Space], anchors: Anchors | None, options: StitchOptions, sides: Mapping[str, str | None]
+) -> tuple[Draw, ...]:
+    """The vectors of every draw's anchors in every file.
+
+    Args:
+        files: By name; all embeddings or all relative.
+        anchors: For embeddings. Relative files carry their own.
+        options: Draws and k.
+        sides: The side of parallel anchors each file is on; None for ordinary anchors.
+
+    Returns:
+        One mapping a draw, from the files' names.
+
+    Raises:
+        UsageError: Files of both kinds, anchors missing or not wanted, or options that relative files cannot follow.
+        MismatchError: Relative files of different anchors or projections; anchors that a file lacks.
+    """
+    kinds = {name: "relative" if isinstance(space, Relative) else "embeddings" for name, space in files.items()}
+    if len(set(kinds.values())) > 1:
+        listed = ", ".join(f"{name} is {kind}" for name, kind in kinds.items())
+        raise UsageError(
+            f"Embeddings files and relative files cannot be stitched to each other ({listed}). Give files of one "
+            "kind: embeddings files with --anchors, or relative files made with the same anchors."
+        )
+    relatives = {name: space for name, space in files.items() if isinstance(space, Relative)}
+    if relatives:
+        _check_relative(relatives, anchors, options)
+        return ({name: space.anchors for name, space in relatives.items()},)
+    embeddings = {name: space for name, space in files.items() if isinstance(space, Embeddings)}
+    if anchors is None:
+        raise UsageError(
+            f"{some(files)} are embeddings files: stitching them needs an anchors file. Pick one with "
+            "`relstitch anchors`, and give it with --anchors."
+        )
+    unsaid = [name for name, side in sides.items() if side is None]
+    if unsaid and len(anchors.sides) > 1:
+        raise UsageError(
+            f"These anchors have {len(anchors.sides)} sides ({some(side.name for side in anchors.sides)}), and it is "
+            f"not said which one {some(unsaid)} is on. Say so with --train-side and --test-side."
+        )
+    chosen = _with_draws(anchors, next(iter(embeddings.values())), options)
+    return tuple(
+        {
+            name: anchor_vectors(space, chosen, draw=draw, side=sides[name], name=name)
+            for name, space in embeddings.items()
+        }
+        for draw in range(chosen.n_draws)
+    )
+
+
+def _with_draws(anchors: Anchors, source: Embeddings, options: StitchOptions) -> Anchors:
+    if options.draws is not None and options.draws > anchors.n_draws:
+        from relstitch.anchors import more_draws
+
+        anchors = more_draws(anchors, source, options.draws)
+    if options.draws is not None:
+        anchors = replace(
+            anchors, sides=tuple(replace(side, draws=side.draws[: options.draws]) for side in anchors.sides)
+        )
+    return anchors if options.k is None else anchors.prefix(options.k)
+
+
+def _check_relative(files: Mapping[str, Relative], anchors: Anchors | None, options: StitchOptions) -> None:
+    if anchors is not None:
+        raise UsageError("Relative files carry their anchors: leave --anchors out, or give embeddings files.")
+    if options.k is not None or (options.draws or 1) > 1:
+        raise UsageError(
+            "Relative files hold one draw of all its anchors: -k and --draws need the embeddings files and --anchors."
+        )
+    for (one, left), (other, right) in combinations(files.items(), 2):
+        if left.projection != right.projection:
+            raise MismatchError(
+                f"{one} and {other} were projected differently: {one} with {left.projection}, {other} with "
+                f"{right.projection}. Encode both with the same projection and the same centring."
+            )
+        if not same_anchors(left.anchors, right.anchors):
+            raise MismatchError(
+                f"{one} and {other} were made with different anchors: {one} with {told(left.anchors)}, {other} with "
+                f"{told(right.anchors)}. Encode both with the same anchors file."
+            )
+    first, space = next(iter(files.items()))
+    if options.center is not None and options.center != space.projection.center:
+        raise UsageError(
+            f"{first} and the others were projected with {space.projection}; the other form needs the embeddings "
+            "files. Leave --center and --no-center out, or encode anew."
+        )
+
+
+def same_anchors(left: AnchorVectors, right: AnchorVectors) -> bool:
+    """Whether two spaces can meet: the same ordered list, or corresponding sides of parallel anchors."""
+    if len(left.anchors) != len(right.anchors):
+        return False
+    if left.anchors.digest == right.anchors.digest:
+        return True
+    return left.correspondence != "" and left.correspondence == right.correspondence
+
+
+def told(anchors: AnchorVectors) -> str:
+    """Which anchors these are, for a message."""
+    first = some(anchors.anchors.ids, limit=2)
+    return f"{len(anchors.anchors)} anchors ({first}; sha256 {anchors.anchors.digest[:12]})"

@@ -1,0 +1,214 @@
+"""Every decoder on every encoder, in every form, for every draw of anchors and every decoder seed."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
+
+from relstitch.artifacts import AnchorList, AnchorVectors, Embeddings, ProjectionSpec, Relative
+from relstitch.artifacts.spaces import Matrix
+from relstitch.choosing import Choice, HeldOut, choose_strength
+from relstitch.decoders import DecoderSettings, fit_decoder, method_of, predict
+from relstitch.relative import project, relative_representation
+from relstitch.scoring import Scored, score
+from relstitch.stitching.draws import Draw
+from relstitch.stitching.options import StitchOptions
+from relstitch.stitching.parties import Party, anchor_of
+
+Key = tuple[str, str, str]
+"""Form, decoder, encoder."""
+
+
+@dataclass(frozen=True)
+class Form:
+    """A way to represent rows, and a protocol.
+
+    Attributes:
+        name: As in `relstitch.artifacts.Cell.form`.
+        spec: The projection; None for absolute embeddings.
+        transductive: Whether the decoder uses the statistics of the rows scored together.
+    """
+
+    name: str
+    spec: ProjectionSpec | None
+    transductive: bool = False
+
+
+def forms_of(spaces: Sequence[Embeddings | Relative], options: StitchOptions) -> tuple[Form, ...]:
+    """The forms to show: absolute, centred, as in the paper; each with its transductive twin if asked for.
+
+    Example:
+        >>> from relstitch.artifacts import EncoderStamp, Rows
+        >>> space = Embeddings(Rows.build("a"), np.eye(1, dtype=np.float32), EncoderStamp("st:x", "text", 1))
+        >>> [form.name for form in forms_of([space], StitchOptions())]
+        ['absolute', 'relative', 'relative, paper']
+    """
+    first = spaces[0]
+    if isinstance(first, Relative):
+        forms = [Form(_name(first.projection), first.projection)]
+    else:
+        centring = (True, False) if options.center is None else (options.center,)
+        specs = [ProjectionSpec(options.projection, center) for center in centring]
+        forms = [Form("absolute", None)] if options.absolute else []
+        forms += [Form(_name(spec), spec) for spec in specs]
+    if not options.transductive:
+        return tuple(forms)
+    return tuple(
+        replace(form, name=form.name + (", transductive" if twin else ""), transductive=twin)
+        for form in forms
+        for twin in (False, True)
+    )
+
+
+def _name(spec: ProjectionSpec) -> str:
+    return "relative" if spec.center else "relative, paper"
+
+
+@dataclass(frozen=True, eq=False)
+class View:
+    """What one party's rows and the anchors look like in one form.
+
+    Attributes:
+        train: [n, w].
+        test: [m, w].
+        anchors: [k, w].
+    """
+
+    train: Matrix
+    test: Matrix
+    anchors: Matrix
+
+
+@dataclass(frozen=True, eq=False)
+class Seat:
+    """A party with only the rows that it needs, cut out once."""
+
+    party: Party
+
+    @cached_property
+    def used(self) -> Embeddings | Relative:
+        """The training rows, then the test rows."""
+        # A row may be both where a split is scored on itself; ids must stay unique, so it is taken once.
+        return self.party.space.take(self._rows)
+
+    @cached_property
+    def _rows(self) -> NDArray[np.intp]:
+        return np.union1d(self.party.train, self.party.test)
+
+    def view(self, form: Form, anchors: AnchorVectors) -> View:
+        """The rows in one form."""
+        used = self.used
+        if isinstance(used, Relative):
+            values = used.values
+            among = project(anchors.vectors, anchors.vectors, used.projection)
+        elif form.spec is None:
+            values, among = used.vectors, anchors.vectors
+        else:
+            values = relative_representation(used, anchors, form.spec).values
+            among = project(anchors.vectors, anchors.vectors, form.spec)
+        train, test = (np.searchsorted(self._rows, rows) for rows in (self.party.train, self.party.test))
+        return View(values[train], values[test], among)
+
+
+@dataclass(frozen=True, eq=False)
+class Results:
+    """What was measured.
+
+    Attributes:
+        scored: By form, decoder and encoder: one value a repetition (draws × seeds). Absent where it does not exist.
+        choices: By form and decoder: the strength of each draw.
+    """
+
+    scored: Mapping[Key, Sequence[Scored]]
+    choices: Mapping[tuple[str, str], Sequence[Choice]]
+
+
+def measure(
+    parties: Sequence[Party], draws: Sequence[Draw], forms: Sequence[Form], options: StitchOptions
+) -> Results:
+    """Train every decoder once a form, draw and seed, and let it answer for every encoder's test rows.
+
+    Args:
+        parties: Those with training rows get decoders, those with test rows are scored.
+        draws: The anchors' vectors.
+        forms: What to show.
+        options: Decoder and seeds.
+
+    Returns:
+        The scores and the chosen strengths.
+
+    Raises:
+        UsageError: A decoder that cannot learn these targets.
+    """
+    seats = {party.name: Seat(party) for party in parties}
+    scored: dict[Key, list[Scored]] = {}
+    choices: dict[tuple[str, str], list[Choice]] = {}
+    # One BLAS thread throughout: the products are small, and two threads that wait for each other are slower.
+    with threadpool_limits(1):
+        for form in forms:
+            kept: dict[tuple[str, float | None], list[tuple[str, Scored]]] = {}
+            for draw in draws:
+                views = {name: seat.view(form, draw[name]) for name, seat in seats.items()}
+                for name in (party.name for party in parties if len(party.train)):
+                    choice = choose(seats[name].party, draw[name].anchors, views, form, options)
+                    choices.setdefault((form.name, name), []).append(choice)
+                    key = (name, choice.strength)
+                    # Absolute rows do not depend on the draw; only the choice does.
+                    if form.spec is not None or key not in kept:
+                        kept[key] = list(_row(parties, name, views, _settings(options, form, choice)))
+                    for encoder, one in kept[key]:
+                        scored.setdefault((form.name, name, encoder), []).append(one)
+    return Results(scored, choices)
+
+
+def _settings(options: StitchOptions, form: Form, choice: Choice) -> list[DecoderSettings]:
+    settings = DecoderSettings(options.method, choice.strength, transductive=form.transductive)
+    return [replace(settings, seed=seed) for seed in used_seeds(options)]
+
+
+def used_seeds(options: StitchOptions) -> tuple[int, ...]:
+    """The seeds that make a difference: all for a decoder with randomness, else the first.
+
+    Example:
+        >>> used_seeds(StitchOptions("ridge", seeds=(0, 1, 2)))
+        (0,)
+    """
+    seeded = method_of(DecoderSettings(options.method)).seeded
+    return options.seeds if seeded else options.seeds[:1]
+
+
+def choose(
+    party: Party, anchors: AnchorList, views: Mapping[str, View], form: Form, options: StitchOptions
+) -> Choice:
+    """Choose the strength of one party's decoder on the anchors as the other parties give them."""
+    own = views[party.name]
+    width = own.anchors.shape[1]
+    others = {
+        name: view.anchors for name, view in views.items() if name != party.name and view.anchors.shape[1] == width
+    }
+    among = anchor_of(party.space.rows, anchors)
+    where = np.full(len(anchors), -1, dtype=np.intp)
+    standing = np.flatnonzero(among >= 0)
+    where[among[standing]] = standing
+    targets = party.targets.take(where)
+    targets = replace(targets, present=targets.present & (where >= 0))
+    held_out = HeldOut(targets, among[party.train], others, relative=form.spec is not None)
+    settings = DecoderSettings(options.method, options.strength, options.seeds[0], form.transductive)
+    return choose_strength(own.train, party.targets.take(party.train), held_out, settings)
+
+
+def _row(
+    parties: Sequence[Party], name: str, views: Mapping[str, View], settings: Sequence[DecoderSettings]
+) -> Iterator[tuple[str, Scored]]:
+    """One decoder's row of the matrix: every encoder of the same width, for every seed."""
+    own = views[name]
+    targets = next(party.targets.take(party.train) for party in parties if party.name == name)
+    for one in settings:
+        decoder = fit_decoder(own.train, targets, one)
+        for party in parties:
+            view = views[party.name]
+            if len(party.test) and view.test.shape[1] == own.train.shape[1]:
+                yield party.name, score(predict(decoder, view.test), party.targets.take(party.test))

@@ -1,0 +1,98 @@
+"""What a reader of a stitch report should know, in words."""
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from relstitch.artifacts import Cell, StitchReport
+from relstitch.errors import some
+from relstitch.stitching.matrix import Key, Results
+from relstitch.stitching.options import Space, StitchOptions
+
+CENTRED, PAPER, ABSOLUTE = "relative", "relative, paper", "absolute"
+_MUCH = 0.05
+_LOW = 0.5
+
+
+def notes_on_files(files: Mapping[str, Space]) -> Iterator[str]:
+    """Files that hold the vectors of one and the same encoder.
+
+    Example:
+        >>> list(notes_on_files({}))
+        []
+    """
+    by_encoder: dict[str, list[str]] = {}
+    for name, space in files.items():
+        by_encoder.setdefault(space.encoder.identity, []).append(name)
+    for names in by_encoder.values():
+        if len(names) > 1:
+            yield f"{some(names)} are of the same encoder: a stitch between them says nothing about two encoders."
+
+
+def notes_on_choices(results: Results, options: StitchOptions, seeds: Sequence[int]) -> Iterator[str]:
+    """Strengths that could not be chosen, seeds that make no difference."""
+    reasons: dict[str, dict[str, None]] = {}
+    for (form, decoder), choices in results.choices.items():
+        for choice in choices:
+            if form != ABSOLUTE and choice.how.startswith("default: "):
+                reasons.setdefault(choice.how.removeprefix("default: "), {})[decoder] = None
+    for reason, decoders in reasons.items():
+        yield (
+            f"The regularisation of {some(decoders)} was not chosen but is the {options.method} decoder's default: "
+            f"{reason}."
+        )
+    if len(options.seeds) > len(seeds):
+        yield f"The {options.method} decoder has no randomness: {len(options.seeds)} seeds give one result."
+
+
+def notes_on_unseen(unseen: Mapping[str, int], without: Mapping[Key, float], metric: str) -> Iterator[str]:
+    """Labels that the decoders never learned."""
+    if not unseen:
+        return
+    listed = some(f"{name} ({count})" for name, count in unseen.items())
+    better = some(
+        f"{decoder} on {encoder} {value:.3f}"
+        for (form, decoder, encoder), value in without.items()
+        if form not in (PAPER, ABSOLUTE)
+    )
+    tail = f" Without those rows the {metric.replace('_', ' ')} is: {better}." if better else ""
+    yield f"Test rows hold labels that the training rows lack, and count as wrong: {listed}.{tail}"
+
+
+def notes_on_scores(report: StitchReport) -> Iterator[str]:
+    """What the figures themselves say: centring, the floor, retention."""
+    centred, paper = (report.stitched_mean(form) for form in (CENTRED, PAPER))
+    if centred is not None and paper is not None and abs(centred - paper) > _MUCH:
+        if centred > paper:
+            yield f"Centring on the anchors' mean lifts the stitched mean from {paper:.3f} to {centred:.3f}."
+        else:
+            yield f"Here centring does harm: the stitched mean falls from {paper:.3f} to {centred:.3f}."
+    for form, called in ((PAPER, "Not centred (the paper's form)"), (CENTRED, "Centred")):
+        below = [cell for cell, mean in _stitched(report, form) if mean <= report.floor]
+        if below:
+            yield f"{called}, these pairs do no better than the floor of {report.floor:.3f}: {_named(below)}."
+    low = [cell for cell, _ in _stitched(report, CENTRED) if _retains_little(cell)]
+    if low:
+        yield f"Centred, these pairs keep less than half of their ceiling: {_named(low)}."
+    absolute = {(cell.decoder, cell.encoder): mean for cell, mean in _stitched(report, ABSOLUTE)}
+    worse = [
+        cell
+        for cell, mean in _stitched(report, CENTRED)
+        if mean < absolute.get((cell.decoder, cell.encoder), float("-inf"))
+    ]
+    if worse:
+        yield f"Centred, these pairs do worse than with absolute embeddings: {_named(worse)}."
+
+
+def _stitched(report: StitchReport, form: str) -> list[tuple[Cell, float]]:
+    """The cells of different encoders in one form that have a leading figure, with its mean."""
+    cells = [cell for cell in report.cells if cell.form == form and cell.stitched and cell.scores]
+    means = [cell.scores[report.metric].mean for cell in cells]
+    return [(cell, mean) for cell, mean in zip(cells, means, strict=True) if mean is not None]
+
+
+def _retains_little(cell: Cell) -> bool:
+    kept = cell.retention.mean
+    return kept is not None and kept < _LOW
+
+
+def _named(cells: Sequence[Cell]) -> str:
+    return some((f"decoder of {cell.decoder} on {cell.encoder}" for cell in cells), limit=12)

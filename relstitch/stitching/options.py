@@ -1,0 +1,55 @@
+"""What a stitch can be asked for."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from relstitch.artifacts import Embeddings, Relative
+from relstitch.errors import UsageError
+
+Space = Embeddings | Relative
+
+
+@dataclass(frozen=True)
+class StitchOptions:
+    """How to stitch, and what to show.
+
+    Attributes:
+        method: The decoder, one of `relstitch.names.DECODERS`.
+        projection: For embeddings: one of `relstitch.names.PROJECTIONS`. Relative files bring their own.
+        center: Whether the anchors' mean is taken off; None: both forms side by side.
+        draws: How many anchor draws: None, all of the file; more than it holds are drawn anew; fewer, its first.
+        k: Only the first k anchors of every draw.
+        seeds: Decoder seeds. The first one also deals the folds when the strength is chosen. Decoders without
+            randomness use the first only.
+        strength: C (logistic, svm), the penalty (ridge) or the neighbours (knn); None: chosen on held-out anchors.
+        train_split: The split that decoders learn from.
+        test_split: The split that is scored.
+        strict: Demand that the files hold exactly the same rows.
+        transductive: Show the published protocol, which uses test-set statistics, beside the inductive one (mlp).
+        absolute: Show the absolute embeddings beside the relative representations.
+        label_map: A name found in the files → the name to read it as, where two files name a class differently.
+        train_side: The side of parallel anchors for the decoder's file.
+        test_side: The side of parallel anchors for the encoder's file, where it is another one.
+    """
+
+    method: str = "logistic"
+    projection: str = "cosine"
+    center: bool | None = None
+    draws: int | None = None
+    k: int | None = None
+    seeds: tuple[int, ...] = (0,)
+    strength: float | None = None
+    train_split: str = "train"
+    test_split: str = "test"
+    strict: bool = False
+    transductive: bool = False
+    absolute: bool = True
+    label_map: Mapping[str, str] = field(default_factory=dict)
+    train_side: str | None = None
+    test_side: str | None = None
+
+    def __post_init__(self) -> None:
+        if not self.seeds:
+            raise UsageError("No decoder seed was given: at least one is needed, for example seeds=(0,).")
+        if self.draws is not None and self.draws < 1:
+            raise UsageError(f"{self.draws} anchor draws were asked for; at least one is needed.")

@@ -1,0 +1,156 @@
+"""From measurements to the report, and the gates on it."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from relstitch.artifacts import Cell, Score, StitchReport
+from relstitch.decoders import DecoderSettings, method_of
+from relstitch.errors import GateError, UsageError
+from relstitch.scoring import LEADING, METRICS, Scored, floor
+from relstitch.stitching.draws import Draw
+from relstitch.stitching.matrix import Form, Key, Results, used_seeds
+from relstitch.stitching.notes import notes_on_choices, notes_on_files, notes_on_scores, notes_on_unseen
+from relstitch.stitching.options import StitchOptions
+from relstitch.stitching.parties import Gathering, Party
+
+
+def report_on(
+    gathering: Gathering, draws: Sequence[Draw], forms: Sequence[Form], results: Results, options: StitchOptions
+) -> StitchReport:
+    """Put a stitch into a report: cells, floor, settings, notes."""
+    parties = gathering.parties
+    learner = next(party for party in parties if len(party.train))
+    scored = next(party for party in reversed(parties) if len(party.test))
+    kind = learner.targets.kind
+    metric = LEADING[kind]
+    unseen, without = _unseen(results)
+    report = StitchReport(
+        metric=metric,
+        method=options.method,
+        encoders=tuple(party.name for party in parties),
+        forms=tuple(form.name for form in forms),
+        cells=_cells(parties, forms, results, kind),
+        floor=floor(learner.targets.take(learner.train), scored.targets.take(scored.test)),
+        settings=_settings(draws, forms, results, options) | ({"without_unseen": _nested(without)} if unseen else {}),
+        rows=gathering.rows,
+    )
+    notes = (
+        *gathering.notes,
+        *notes_on_files({party.name: party.space for party in parties}),
+        *_missing_classes(learner, scored),
+        *notes_on_unseen(unseen, without, metric),
+        *notes_on_choices(results, options, used_seeds(options)),
+        *notes_on_scores(report),
+    )
+    return replace(report, notes=notes)
+
+
+def _cells(parties: Sequence[Party], forms: Sequence[Form], results: Results, kind: str) -> tuple[Cell, ...]:
+    cells = []
+    for form in forms:
+        for learner in (party.name for party in parties if len(party.train)):
+            ceiling = results.scored.get((form.name, learner, learner), ())
+            for encoder in (party.name for party in parties if len(party.test)):
+                found = results.scored.get((form.name, learner, encoder), ())
+                scores = {name: _score(found, name) for name in METRICS[kind]} if found else {}
+                kept = Score() if learner == encoder else _retention(found, ceiling, LEADING[kind])
+                cells.append(Cell(form.name, learner, encoder, scores, kept, found[0].rows if found else 0))
+    return tuple(cells)
+
+
+def _score(found: Sequence[Scored], name: str) -> Score:
+    return Score(tuple(one.metrics[name] for one in found if name in one.metrics))
+
+
+def _retention(found: Sequence[Scored], ceiling: Sequence[Scored], metric: str) -> Score:
+    """Stitched ÷ ceiling by repetition. A ceiling that is not above 0 has no share to keep."""
+    best = [one.metrics.get(metric, 0.0) for one in ceiling]
+    if not found or not best or min(best) <= 0:
+        return Score()
+    return Score(tuple(one.metrics[metric] / top for one, top in zip(found, best, strict=True)))
+
+
+def _unseen(results: Results) -> tuple[dict[str, int], dict[Key, float]]:
+    unseen: dict[str, int] = {}
+    without: dict[Key, float] = {}
+    for key, found in results.scored.items():
+        for one in found:
+            unseen |= one.unseen
+        known = [one.without_unseen for one in found if one.without_unseen is not None]
+        if known:
+            without[key] = float(np.mean(known))
+    return unseen, without
+
+
+def _nested(values: Mapping[Key, float]) -> dict[str, dict[str, dict[str, float]]]:
+    nested: dict[str, dict[str, dict[str, float]]] = {}
+    for (form, decoder, encoder), value in values.items():
+        nested.setdefault(form, {}).setdefault(decoder, {})[encoder] = value
+    return nested
+
+
+def _missing_classes(learner: Party, scored: Party) -> list[str]:
+    train, test = learner.targets.take(learner.train), scored.targets.take(scored.test)
+    if train.kind != "class":
+        return []
+    used, scored_too = ({targets.names[code] for code in np.unique(targets.values)} for targets in (train, test))
+    absent = sorted(used - scored_too)
+    return [f"Classes without a test row: {', '.join(absent)}."] if absent else []
+
+
+def _settings(
+    draws: Sequence[Draw], forms: Sequence[Form], results: Results, options: StitchOptions
+) -> dict[str, Any]:
+    anchors = next(iter(draws[0].values()))
+    specs = [form.spec for form in forms if form.spec is not None]
+    strengths: dict[str, dict[str, list[float | None]]] = {}
+    chosen: dict[str, dict[str, list[str]]] = {}
+    for (form, decoder), choices in results.choices.items():
+        strengths.setdefault(form, {})[decoder] = [choice.strength for choice in choices]
+        chosen.setdefault(form, {})[decoder] = list(dict.fromkeys(choice.how for choice in choices))
+    return {
+        "projection": specs[0].name, "params": dict(specs[0].params),
+        "k": len(anchors.anchors), "strategy": anchors.strategy, "draws": len(draws),
+        "seeds": list(used_seeds(options)),
+        "train_split": options.train_split, "test_split": options.test_split,
+        "strength_name": method_of(DecoderSettings(options.method)).strength_name,
+        "strength": strengths, "chosen_on": chosen,
+    }  # fmt: skip
+
+
+def check_gates(
+    report: StitchReport, *, min_accuracy: float | None = None, min_retention: float | None = None
+) -> None:
+    """Refuse a report in which a stitched pair is below a gate, in the first relative form.
+
+    Args:
+        report: From `relstitch.stitching.stitch`.
+        min_accuracy: The least leading metric of every pair of different encoders.
+        min_retention: The least share of its ceiling that every such pair must keep.
+
+    Raises:
+        GateError: A pair is below, or has no such figure.
+        UsageError: A gate that is no finite number.
+
+    Example:
+        >>> check_gates(StitchReport("accuracy", "ridge", (), ("relative",), (), 0.0, {}, {}), min_accuracy=0.5)
+    """
+    form = next((form for form in report.forms if form.startswith("relative")), report.forms[0])
+    cells = [cell for cell in report.cells if cell.form == form and cell.stitched]
+    gates = ((report.metric, min_accuracy), ("retention", min_retention))
+    for called, gate in gates:
+        if gate is None:
+            continue
+        if not np.isfinite(gate):
+            raise UsageError(f"A gate must be a finite number; {gate} was given for {called.replace('_', ' ')}.")
+        for cell in cells:
+            figure = (cell.retention if called == "retention" else cell.scores.get(called, Score())).mean
+            if figure is None or figure < gate:
+                found = "does not exist" if figure is None else f"is {figure:.4f}"
+                raise GateError(
+                    f"Gate failed: the {called.replace('_', ' ')} of the decoder of {cell.decoder} on {cell.encoder} "
+                    f"({form}) {found}; at least {gate:g} was asked for."
+                )
