@@ -1,6 +1,6 @@
 """Choosing a decoder's regularisation: scored on held-out anchors, never on test rows."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -16,7 +16,6 @@ MIN_ANCHORS = 30
 """With fewer labelled anchors than this, the figures are too coarse to choose by."""
 
 _TRAIN_ROWS = 2000
-_CLEARLY = 0.01
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,7 +43,7 @@ class Choice:
     Attributes:
         strength: The chosen one; None for a method that has none.
         how: ``held-out anchors``, or why the method's own default was taken.
-        scores: The mean leading metric on held-out anchors, by strength, as far as they were tried.
+        scores: The mean leading metric on held-out anchors, by strength.
     """
 
     strength: float | None
@@ -60,8 +59,7 @@ def choose_strength(
     A decoder's own validation rows favour too little of it. So the anchors are dealt into folds; for each fold a
     decoder is trained on the rows that are not in it, on the other anchors' columns, and scored on the fold's anchors
     as the *other* encoders give them. The anchors' mean stays that of all anchors, so that nothing is projected anew.
-    The strength with the best mean score wins; of equals, the stronger regularisation. They are tried from the
-    strongest on, until two in a row are clearly worse than the best.
+    The strength with the best mean score wins; of equals, the stronger regularisation.
 
     Args:
         X: float32 [n, w], the decoder's training rows.
@@ -94,20 +92,12 @@ def choose_strength(
     why_not = _obstacle(targets, held_out)
     if why_not is not None:
         return Choice(method.strength, why_not)
-    paths = [_scores(X, targets, held_out, settings, out) for out in _folds(held_out.targets, folds, settings.seed)]
-    scores: dict[float, float] = {}
+    dealt = [_scores(X, targets, held_out, settings, out) for out in _folds(held_out.targets, folds, settings.seed)]
     with threadpool_limits(1):
-        for strength, of_folds in zip(method.grid, zip(*paths, strict=True), strict=True):
-            # Rounded: equal scores summed in another order may differ in the last digit, and ties have a winner.
-            scores[strength] = round(float(np.mean(of_folds)), 9)
-            if _is_past_the_best(list(scores.values())):
-                break
+        # Rounded: equal scores summed in another order may differ in the last digit, and ties have a winner.
+        means = [round(float(np.mean(of_folds)), 9) for of_folds in zip(*dealt, strict=True)]
+    scores = dict(zip(method.grid, means, strict=True))
     return Choice(max(scores, key=lambda strength: scores[strength]), "held-out anchors", scores)
-
-
-def _is_past_the_best(scores: Sequence[float]) -> bool:
-    """Whether the last two strengths are clearly worse than the best: the weakest ones take the longest to fit."""
-    return len(scores) > 2 and max(scores[-2:]) < max(scores) - _CLEARLY
 
 
 def _obstacle(targets: Targets, held_out: HeldOut) -> str | None:

@@ -84,6 +84,21 @@ def test_a_constant_shift_is_met_by_centring_only() -> None:
     assert any("entring" in note for note in report["notes"])
 
 
+def test_further_draws_come_from_the_file_that_chose_the_first_and_from_rows_all_files_have() -> None:
+    (train, train_labels), (test, test_labels) = blobs(7, 120), blobs(8, 40)
+    turn, _ = np.linalg.qr(np.random.default_rng(9).normal(size=(12, 12)))
+    save_vectors("whole", train, test, (train_labels, test_labels))
+    save_vectors("short", (train @ turn)[:60].astype(np.float32), (test @ turn).astype(np.float32),
+                 (train_labels[:60], test_labels))  # fmt: skip
+    done("anchors", "short.safetensors", "-k", "20", "--strategy", "farthest", "-o", "anchors.json")
+    report = json.loads(
+        done("stitch", "whole.safetensors", "short.safetensors", "-a", "anchors.json", "--draws", "4", "--json")
+    )
+    assert report["settings"]["draws"] == 4
+    assert report["rows"]["not_shared"] == 60
+    assert report["stitched_mean"]["relative"] > 0.9
+
+
 WORDS = {
     "en": ["cat", "dog", "cow", "bird", "car", "bus", "ship", "train"],
     "es": ["gato", "perro", "vaca", "pájaro", "coche", "autobús", "barco", "tren"],

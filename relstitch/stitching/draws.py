@@ -6,6 +6,7 @@ from itertools import combinations
 
 from relstitch.artifacts import Anchors, AnchorVectors, Embeddings, Relative
 from relstitch.errors import MismatchError, UsageError, some
+from relstitch.meeting import meet_all
 from relstitch.relative import anchor_vectors
 from relstitch.stitching.options import Space, StitchOptions
 
@@ -53,7 +54,7 @@ def anchor_draws(
             f"These anchors have {len(anchors.sides)} sides ({some(side.name for side in anchors.sides)}), and it is "
             f"not said which one {some(unsaid)} is on. Say so with --train-side and --test-side."
         )
-    chosen = _with_draws(anchors, next(iter(embeddings.values())), options)
+    chosen = _with_draws(anchors, embeddings, options)
     return tuple(
         {
             name: anchor_vectors(space, chosen, draw=draw, side=sides[name], name=name)
@@ -63,16 +64,26 @@ def anchor_draws(
     )
 
 
-def _with_draws(anchors: Anchors, source: Embeddings, options: StitchOptions) -> Anchors:
+def _with_draws(anchors: Anchors, files: Mapping[str, Embeddings], options: StitchOptions) -> Anchors:
     if options.draws is not None and options.draws > anchors.n_draws:
         from relstitch.anchors import more_draws
 
-        anchors = more_draws(anchors, source, options.draws)
+        anchors = more_draws(anchors, _source(anchors, files), options.draws)
     if options.draws is not None:
         anchors = replace(
             anchors, sides=tuple(replace(side, draws=side.draws[: options.draws]) for side in anchors.sides)
         )
     return anchors if options.k is None else anchors.prefix(options.k)
+
+
+def _source(anchors: Anchors, files: Mapping[str, Embeddings]) -> Embeddings:
+    """What further draws are made from: the file whose vectors chose the first ones, and rows that all files have."""
+    by = anchors.options.get("encoder")
+    name = next(
+        (name for name, file in files.items() if by and file.encoder.identity == by["identity"]), next(iter(files))
+    )
+    others = {other: file.rows for other, file in files.items() if other != name}
+    return files[name].take(meet_all({name: files[name].rows, **others})[0])
 
 
 def _check_relative(files: Mapping[str, Relative], anchors: Anchors | None, options: StitchOptions) -> None:
