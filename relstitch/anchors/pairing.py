@@ -41,7 +41,7 @@ def pair_anchors(
         k: How many; None: all pairs, in the order given.
         seed: Of the first draw; draw i is made with seed + i. Not used without k.
         draws: How many lists to make: beginnings of random orders, so a smaller k is the beginning of a larger.
-        splits: The splits to pick from, of those that each side has; None: ``train`` where there is one, else the only
+        splits: The splits to pick from, of those that each side has; None: ``train`` where it exists, else the only
             split.
 
     Returns:
