@@ -18,3 +18,8 @@ def test_data() -> Path:
     if not folder:
         pytest.skip("RELSTITCH_TEST_DATA is not set: it names a folder with trec/, cifar10/, embeddings/")
     return Path(folder)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The README first: it is one long test, and two workers end together only if it does not come last."""
+    items.sort(key=lambda item: item.path.name != "test_readme.py")

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 PACKAGE = Path(__file__).parent.parent / "relstitch"
@@ -145,6 +146,28 @@ def loaded_by(arguments: list[str], cwd: Path) -> set[str]:
 )
 def test_help_loads_nothing_heavy(verb: list[str], tmp_path: Path) -> None:
     assert not loaded_by([*verb, "--help"], tmp_path) & HEAVY
+
+
+def test_verbs_on_vectors_load_no_deep_learning(tmp_path: Path) -> None:
+    """`anchors`, `inspect`, `stitch` with the default decoder, and relative files from vectors: no torch anywhere."""
+    random = np.random.default_rng(0)
+    for name in ("one", "two"):
+        labels = np.arange(40) % 2
+        vectors = (random.normal(size=(40, 5)) + labels[:, None] * 3).astype(np.float32)
+        np.savez(tmp_path / f"{name}.npz", train=vectors[:30], test=vectors[30:], train_labels=labels[:30],
+                 test_labels=labels[30:])  # fmt: skip
+    for arguments in (
+        ["encode", "one.npz", "-o", "one.safetensors"],
+        ["encode", "two.npz", "-o", "two.safetensors"],
+        ["anchors", "one.safetensors", "-k", "10", "-s", "kmeans", "-o", "anchors.json"],
+        ["inspect", "one.safetensors"],
+        ["stitch", "one.safetensors", "two.safetensors", "-a", "anchors.json", "--save-decoder", "d.safetensors"],
+        ["encode", "one.safetensors", "-a", "anchors.json", "-o", "one.rel.safetensors"],
+        ["predict", "d.safetensors", "one.rel.safetensors"],
+    ):
+        assert not loaded_by(arguments, tmp_path) & {"torch", "timm", "transformers", "sentence_transformers"}, (
+            arguments
+        )
 
 
 def test_messages_are_all_tested() -> None:
