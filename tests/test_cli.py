@@ -136,6 +136,15 @@ def test_json_is_one_object_and_nothing_else(stitched: Path) -> None:
     assert not Path("other.safetensors").exists()
 
 
+def test_a_model_that_prints_does_not_spoil_the_json(desk: Path) -> None:
+    (desk / "toy.py").write_text(
+        "print('imported')\n" + TOY.replace("return Letters(np", "print('made'); return Letters(np")
+    )
+    result = run("encode", "train.csv", "-m", "python:toy:plain", "-o", "more.safetensors", "--json")
+    assert json.loads(result.stdout)["kind"] == "embeddings"
+    assert result.stderr == "imported\nmade\n"
+
+
 def test_a_score_that_does_not_exist_is_null(desk: Path) -> None:
     """fabric-dw #831."""
     spaces("plain", "narrow")

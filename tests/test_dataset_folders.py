@@ -255,3 +255,34 @@ def test_addresses_are_not_fetched() -> None:
     assert refusal(write("a.csv", "image\nhttps://example.org/a.png\n")) == (
         "a.csv, line 2: https://example.org/a.png is an address; expected the path of a file. Fetch the pictures first."
     )
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
+@pytest.mark.parametrize("name", ["pipe.png", "pipe"])
+def test_a_pipe_among_pictures_is_not_waited_for(name: str) -> None:
+    pictures("d/cat/a.png")
+    os.mkfifo(f"d/cat/{name}")
+    write("t.csv", f"path\nd/cat/a.png\nd/cat/{name}\n")
+    dataset = read("d", on_bad="skip")
+    bad = [("cat/pipe.png", "all", "d/cat/pipe.png: cannot be read (a pipe or a device, no file)")]
+    assert (ids(dataset), skipped(dataset)) == (["cat/a.png"], bad if name == "pipe.png" else [])
+    assert [reason for *_, reason in skipped(read("t.csv", on_bad="skip"))] == [
+        f"d/cat/{name}: cannot be read (a pipe or a device, no file)"
+    ]
+
+
+def test_a_folder_that_cannot_be_read_is_not_taken_for_an_empty_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Permissions: a whole split would be missing, and nobody told."""
+    pictures("d/train/cat/a.png", "d/test/cat/b.png")
+    scan = os.scandir
+
+    def locked(place: str) -> object:
+        if str(place).endswith("train"):
+            raise PermissionError(13, "Permission denied", str(place))
+        return scan(place)
+
+    monkeypatch.setattr(os, "scandir", locked)
+    assert refusal("d") == (
+        "d/train: the folder cannot be read (Permission denied); expected to see what is in it. Mend its "
+        "permissions, or name folders that can be read."
+    )

@@ -1,7 +1,9 @@
 """What can be named as a source: paths, splits, patterns, standard input."""
 
 import io
+import os
 import sys
+import threading
 from pathlib import Path
 
 import pyarrow as pa
@@ -168,7 +170,8 @@ def test_standard_input_with_nothing_to_read(
 ) -> None:
     pipe(content, monkeypatch)
     assert refusal("-") == (
-        f"standard input: {found} came; expected JSONL, a JSON array, CSV or TSV with a header, Parquet, or lines of text."
+        f"standard input: {found} came; expected JSONL, a JSON array, CSV or TSV with a header, Parquet, NumPy "
+        "arrays, or lines of text."
     )
 
 
@@ -187,3 +190,38 @@ def test_indented_json_on_standard_input_is_explained(monkeypatch: pytest.Monkey
 def test_a_source_opens_from_the_beginning_each_time() -> None:
     (source,) = parse_sources([write("a.txt", "abc")])
     assert [source.head(2), source.head(2)] == [b"ab", b"ab"]
+
+
+def test_a_closed_standard_input(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A shell's ``<&-``."""
+    monkeypatch.setattr(sys, "stdin", None)
+    assert refusal("-") == "Standard input (-) was named and is closed; expected data on it. Name a file."
+
+
+def test_empty_text_is_not_the_working_directory() -> None:
+    """A variable of the shell that is not set."""
+    write("cat/a.png", picture())
+    assert refusal("") == (
+        "A source is empty text; expected a file, a folder or -. Is a variable of the shell unset?"
+    )
+
+
+def through_a_pipe(content: str, name: str) -> str:
+    """A named pipe that gives its content once, as ``<(…)`` does."""
+    os.mkfifo(name)
+    threading.Thread(target=lambda: Path(name).write_text(content, encoding="utf-8"), daemon=True).start()
+    return name
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
+def test_pipes_are_read_once_and_whole() -> None:
+    lines = [f"text {row}, and more of it" for row in range(20000)]
+    dataset = read(through_a_pipe("\n".join(lines), "lines"), format="text")
+    assert dataset.items == lines
+    assert read("train=" + through_a_pipe("text,label\na,x\n", "a.csv")).items == ["a"]
+    unnamed = read(through_a_pipe("text,label\na,x\n", "63"))
+    assert (unnamed.items, unnamed.notes) == (["a"], ("63 was read as csv (say otherwise with --format).",))
+    os.mkfifo("more")
+    assert refusal("more", format="folder") == (
+        "more is a pipe or a device, and --format folder says it is a folder. Name the folder."
+    )

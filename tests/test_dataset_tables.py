@@ -322,3 +322,27 @@ def test_nothing_but_empty_texts() -> None:
     assert refusal(write("a.txt", "\n\n"), on_empty="skip") == (
         "a.txt: no row is left to encode; 2 rows left out, the first one all:0: empty text. Mend the source."
     )
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "sign", "expected"),
+    [("a.csv", "text|label\na|x\n", "|", "a comma"), ("a.tsv", "text,label\na,x\n", ",", "a tab")],
+)
+def test_one_column_that_looks_like_several(name: str, content: str, sign: str, expected: str) -> None:
+    """Else whole lines would be encoded, their labels inside."""
+    write(name, content)
+    header = content.partition("\n")[0]
+    assert refusal(name) == (
+        f"{name} has one column, {header!r}; expected {expected} between the cells. If another sign stands between "
+        f"them, say so with --delimiter '{sign}'; if it is one column, name it with --text."
+    )
+    assert read(name, delimiter=sign).items == ["a"]
+    assert read(name, text=header).items == [content.split("\n")[1]]
+
+
+def test_a_limit_that_leaves_out_all_says_so() -> None:
+    write("a.csv", "text\n \nb\n")
+    assert refusal("a.csv", on_empty="skip", limit=1) == (
+        "a.csv: no row is left to encode; 1 row left out, the first one all:0: empty text. Mend the source, or raise "
+        "--limit."
+    )

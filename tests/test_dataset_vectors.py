@@ -186,3 +186,42 @@ def test_vectors_on_standard_input(monkeypatch: pytest.MonkeyPatch) -> None:
     np.save(stream, vectors(2))
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(stream.getvalue())))
     assert ids(read("-", format="npy")) == ["all:0", "all:1"]
+
+
+def test_vectors_without_any_width() -> None:
+    np.save("a.npy", np.zeros((3, 0)))
+    assert refusal("a.npy") == (
+        "a.npy holds vectors [3, 0] float64; expected vectors [n, d] of numbers: one array, or one a split "
+        "(train, test …)."
+    )
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, 1e300])
+def test_values_that_are_not_finite_are_named_with_their_file(value: float) -> None:
+    values = np.zeros((3, 2))
+    values[1] = value
+    np.save("a.npy", values)
+    assert refusal("a.npy") == (
+        "a.npy: 1 row with NaN or infinite values: all:1; expected finite numbers of float32. Leave these rows out, "
+        "or make them again."
+    )
+
+
+def test_ids_that_stand_twice() -> None:
+    archive(vectors=vectors(3), ids=["a", "a", "b"])
+    assert refusal("a.npz") == (
+        "a.npz: 1 id found more than once: a. Ids must be unique: mend the ids in the file, or leave them out of it "
+        "to number the rows."
+    )
+
+
+@pytest.mark.parametrize("kind", ["npy", "npz"])
+def test_vectors_on_standard_input_are_seen_through(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    sink = io.BytesIO()
+    np.save(sink, vectors(2)) if kind == "npy" else np.savez(sink, vectors=vectors(2))
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(sink.getvalue())))
+    dataset = read("-")
+    assert (len(dataset), dataset.notes) == (
+        2,
+        (f"Standard input was read as {kind} (say otherwise with --format).",),
+    )

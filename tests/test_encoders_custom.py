@@ -180,3 +180,16 @@ def test_the_import_path_is_put_back(write: Write) -> None:
     before = list(sys.path)
     load_encoder(write(LENGTHS), "text").encode(["a"])
     assert sys.path == before
+
+
+def test_what_it_prints_goes_to_standard_error(write: Write, capsys: pytest.CaptureFixture[str]) -> None:
+    """Standard output holds results only, one JSON object with ``--json``."""
+    spec = write("print('imported')\n" + LENGTHS + "    def __init__(self):\n        print('made')\n")
+    load_encoder(spec, "text").encode(["a"])
+    assert capsys.readouterr() == ("", "imported\nmade\n")
+
+
+@pytest.mark.filterwarnings("error")
+def test_what_does_not_fit_into_float32_becomes_infinite_without_a_warning(write: Write) -> None:
+    spec = write(LENGTHS.replace("1.0]", "1e300]"))
+    assert load_encoder(spec, "text").encode(["a"]).vectors.tolist() == [[1.0, float("inf")]]

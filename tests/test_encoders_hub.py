@@ -199,7 +199,7 @@ def test_a_hub_name_that_can_be_had_nowhere(away: Path, monkeypatch: pytest.Monk
             load_encoder(f"st:{name}", "text")
         assert str(e.value) == (
             f"The model 'st:{name}' can't be fetched: {trouble}, and {wanted} is not in the cache ({away}). "
-            "Without a network give a local folder, or fill the cache elsewhere, bring it here and set HF_HUB_OFFLINE=1."
+            "No folder has that name either. Without a network give one that exists, or fill the cache elsewhere, bring it here and set HF_HUB_OFFLINE=1."
         )
 
 
@@ -241,7 +241,7 @@ def test_a_repository_of_timm_models_that_can_be_had_nowhere(away: Path, name: s
     assert str(e.value) == (
         f"The model 'timm:{name}' can't be fetched: {DEAD} can't be reached ([Errno 111] Connection refused), and "
         f"user/model is not in the cache ({away}). "
-        "Without a network give a local folder, or fill the cache elsewhere, bring it here and set HF_HUB_OFFLINE=1."
+        "No folder has that name either. Without a network give one that exists, or fill the cache elsewhere, bring it here and set HF_HUB_OFFLINE=1."
     )
 
 
@@ -376,5 +376,5 @@ def test_models_come_from_a_hub_that_answers_with_the_resolved_revision(away: Pa
         assert line == (
             f"The model {name!r} can't be fetched: {url} has no model user/none that may be read (if it is private, "
             f"log in: hf auth login), and user/none is not in the cache ({away}). "
-            "Without a network give a local folder, or fill the cache elsewhere, bring it here and set HF_HUB_OFFLINE=1."
+            "No folder has that name either. Without a network give one that exists, or fill the cache elsewhere, bring it here and set HF_HUB_OFFLINE=1."
         )

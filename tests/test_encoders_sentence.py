@@ -256,3 +256,17 @@ def test_code_of_its_own_runs_when_it_is_trusted_and_only_then(small: Path, tmp_
     encoder = load_encoder(f"st:{place}", "text", EncoderOptions("cpu", trust_remote_code=True))
     assert marker.exists()
     assert encoder.encode(["abc"]).vectors.shape == (1, 8)
+
+
+def test_a_tokenizer_without_words_is_refused(small: Path, tmp_path: Path) -> None:
+    """A folder whose tokenizer files were not fetched: transformers loads it, and every text is the same text."""
+    place = tmp_path / "small"
+    shutil.copytree(small, place)
+    for file in [*place.glob("tokenizer*"), *place.glob("vocab*")]:
+        file.unlink()
+    with pytest.raises(EncoderError) as e:
+        load_encoder(f"st:{place}", "text", CPU)
+    assert str(e.value) == (
+        f"The model 'st:{place}' has a tokenizer without a vocabulary: all texts would be alike. Fetch the files of "
+        "its tokenizer too (tokenizer.json, vocab.txt …)."
+    )

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from relstitch.artifacts import EncoderStamp, Rows, Skipped
-from relstitch.dataset import Dataset, ImageRef
+from relstitch.dataset import Dataset, ImageRef, open_image
 from relstitch.encoders import EncodedBatch, EncoderOptions, load_encoder
 from relstitch.encoding import EmbedOptions, embed
 from relstitch.errors import DatasetError, EncoderError, UsageError
@@ -285,14 +285,53 @@ def test_nothing_but_bad_pictures_is_an_error() -> None:
     with pytest.raises(DatasetError) as e:
         embed(images([b"", b"x"]), Bright(), EmbedOptions(on_bad="skip"))
     assert str(e.value) == (
-        "All 2 pictures are bad, the first one p:0: 0.png is empty (0 bytes); expected a picture. Replace the file, "
-        "or leave the row out with --on-bad skip. No row is left to encode."
+        "All 2 pictures are bad, the first one p:0: 0.png is empty (0 bytes); expected a picture. No row is left to "
+        "encode: mend the files."
     )
 
 
 def test_pictures_with_too_many_pixels_are_refused() -> None:
     with pytest.raises(DatasetError, match="12 pixels"):
         embed(images([picture(1)]), Bright(), EmbedOptions(max_pixels=11))
+
+
+def test_the_reason_of_a_skipped_picture_does_not_advise_to_skip_it(tmp_path: Path) -> None:
+    missing = ImageRef(str(tmp_path / "Old Pictures" / "a"))
+    rows = Rows.build(["p:0", "p:1", "p:2", "p:3"])
+    refs = [missing, ImageRef("b.png", data=b""), ImageRef("c.png", data=picture(1)), ImageRef("d.png", data=b"x")]
+    made = embed(Dataset(rows, refs, "image"), Bright(), EmbedOptions(on_bad="skip"))
+    assert [row.reason for row in made.skipped] == [
+        f"{missing.name}: the picture cannot be read (No such file or directory).",
+        "b.png is empty (0 bytes); expected a picture.",
+        "d.png is no picture of a known kind (1 bytes); expected for example PNG or JPEG.",
+    ]
+
+
+def test_remarks_of_pillow_on_odd_pictures_are_not_shown(capfd: pytest.CaptureFixture[str]) -> None:
+    import warnings
+
+    from PIL import Image
+
+    stream = BytesIO()
+    odd = b"Exif\x00\x00II*\x00\x08\x00\x00\x00\x05\x00\x12\x01\x03\x00\x01\x00\x00\x00\x06\x00\x00\x00cut short"
+    Image.new("RGB", (4, 3)).save(stream, "JPEG", exif=odd)
+    with warnings.catch_warnings():
+        warnings.simplefilter("always")
+        assert len(embed(images([stream.getvalue()]), Bright()).rows) == 1
+    with pytest.warns(UserWarning, match="Corrupt EXIF"):
+        # Without the filter the same picture is remarked on: the test can fail.
+        open_image(ImageRef("a.jpg", data=stream.getvalue()))
+    assert capfd.readouterr() == ("", "")
+
+
+def test_what_a_model_prints_goes_to_standard_error(capsys: pytest.CaptureFixture[str]) -> None:
+    class Talkative(Toy):
+        def encode(self, items: Any) -> EncodedBatch:
+            print("look at me")
+            return super().encode(items)
+
+    embed(texts(["a"]), Talkative())
+    assert capsys.readouterr() == ("", "look at me\n")
 
 
 def test_vectors_go_through_an_encoder_as_a_matrix() -> None:

@@ -384,6 +384,76 @@ def test_an_output_that_may_not_be_written_is_told_before_anything_is_encoded(pl
         )
 
 
+def test_inputs_are_known_behind_splits_and_patterns(place: Path) -> None:
+    """No input is ever overwritten, however it was named: a table, the anchors' source, weights."""
+    Path("fruit.csv").rename("fruit.safetensors")
+    Path("weights").mkdir()
+    Path("weights/modules.json").write_text("[]", encoding="utf-8")
+    Path("weights/model.safetensors").write_bytes(b"weights")
+    mine = EncodeOptions(ReadOptions(format="csv"), output="fruit.safetensors", force=True)
+    model = replace(mine, output="weights/model.safetensors")
+    checkpoint = replace(model, encoder=EncoderOptions(checkpoint="weights/model.safetensors"))
+    table("other.csv", WORDS)
+    for source, name, options in (
+        ("train=fruit.safetensors", MODEL, mine),
+        ("fruit.safe*", MODEL, mine),
+        ("train=fruit.s*", MODEL, mine),
+        ("other.csv", "st:weights", model),
+        ("other.csv", "timm:resnet18", checkpoint),
+    ):
+        with pytest.raises(UsageError, match=r"is also an input \((fruit|weights/model)\.safetensors\)"):
+            encode(source, name, options=options)
+    with pytest.raises(UsageError, match=r"is also an input"):
+        encode("other.csv", MODEL, anchors=picked("pear"), anchors_from="train=fruit.safetensors", options=mine)
+    assert Path("fruit.safetensors").read_text(encoding="utf-8").startswith("id,text,label")
+    assert Path("weights/model.safetensors").read_bytes() == b"weights"
+
+
+def test_a_folder_without_permission_is_told_before_anything_is_encoded(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "access", lambda _path, _mode: False)
+    with pytest.raises(UsageError) as e:
+        encode("fruit.csv", MODEL, options=EncodeOptions(output="o.safetensors"))
+    assert str(e.value) == (
+        "o.safetensors: the folder . can't be written to. Mend its permissions, or put the output elsewhere."
+    )
+    assert calls() == []
+
+
+def test_options_about_anchors_without_anchors(place: Path) -> None:
+    for options, named in (
+        (EncodeOptions(projection=ProjectionSpec("l1")), "projection"),
+        (EncodeOptions(projection=ProjectionSpec(center=False), side="x", draw=1), "projection, side, draw"),
+    ):
+        with pytest.raises(UsageError) as e:
+            encode("fruit.csv", MODEL, options=options)
+        assert str(e.value) == (
+            f"Nothing is compared with anchors here, so {named} would have no effect: say which anchors with "
+            "--anchors, or leave it out."
+        )
+
+
+def test_a_limit_is_for_the_rows_and_not_for_the_anchors(place: Path) -> None:
+    table("more.csv", ["fig", "fig"], ids=["f1", "f2"])
+    notes: list[str] = []
+    options = EncodeOptions(ReadOptions(limit=3), embed=EmbedOptions(note=notes.append))
+    result = encode(["fruit.csv", "more.csv"], MODEL, anchors=picked("melon", "lemon", "mango"), options=options)
+    check_relative(result, WORDS[:3], ["melon", "lemon", "mango"])
+    assert notes == []
+    made = encode("fruit.csv", MODEL, options=EncodeOptions(output="e.safetensors"))
+    assert len(made.rows) == 8
+    again = encode("e.safetensors", anchors=picked("melon", "lemon", "mango"), options=options)
+    assert np.abs(again.values - result.values).max() < 1e-6
+
+
+def test_a_format_for_vectors_of_ours(place: Path) -> None:
+    encode("fruit.csv", MODEL, options=EncodeOptions(output="e.safetensors"))
+    with pytest.raises(UsageError) as e:
+        encode("e.safetensors", options=EncodeOptions(ReadOptions(format="csv")))
+    assert str(e.value) == "e.safetensors is a file of vectors, and --format csv says otherwise. Leave it out."
+
+
 def test_a_dataset_in_memory(place: Path) -> None:
     dataset = Dataset(Rows.build(["a", "b"]), ["pear", "plum"], "text")
     made = encode(dataset, MODEL)

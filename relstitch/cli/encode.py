@@ -1,6 +1,7 @@
 """``relstitch encode``: data and a model to an embeddings file, or with anchors to a relative file."""
 
 from dataclasses import asdict
+from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -86,7 +87,7 @@ def encode(
     from relstitch.encoding import encode as run
     from relstitch.report import progress, show_facts, show_json, tell
 
-    given = locals()
+    given, made = locals(), None
     with progress("Encoding") as advance:
         options = EncodeOptions(
             read=read_options(given),
@@ -98,14 +99,28 @@ def encode(
         )  # fmt: skip
         if dry_run:
             plan = plan_encoding(sources, model, anchors=anchors, anchors_from=anchors_from, options=options)
-            facts = {**asdict(plan), "fits": plan.fits}
+            facts = {**asdict(plan), "fits": plan.fits} if json else _planned(plan)
         else:
             made = run(sources, model, anchors=anchors, anchors_from=anchors_from, options=options)
             facts = _facts(made, output)
     if json:
         show_json(facts)
     else:
-        show_facts("Would do" if dry_run else f"Wrote {output}", facts)
+        # In words, what did not happen is not worth a line; in JSON every count is there.
+        happened = (
+            {name: value for name, value in facts.items() if value or name not in made.counts} if made else facts
+        )
+        show_facts("Would do" if dry_run else f"Wrote {output}", happened)
+
+
+def _planned(plan: Any) -> dict[str, Any]:
+    """A plan in words: sizes and times as people say them."""
+    facts = {name: value for name, value in asdict(plan).items() if not name.startswith(("bytes_", "seconds"))}
+    for name in ("bytes_written", "bytes_scratch", "bytes_free"):
+        facts[f"disk_{name.removeprefix('bytes_')}"] = f"{getattr(plan, name) / 1e6:,.1f} MB"
+    facts["time"] = "none" if plan.seconds is None else f"about {timedelta(seconds=max(1, round(plan.seconds)))}"
+    facts["enough_room"] = plan.fits
+    return facts
 
 
 def _facts(made: Any, output: Path) -> dict[str, Any]:

@@ -6,7 +6,7 @@ alike whatever file they come from.
 
 from relstitch.dataset.contents import Dataset, ImageRef, describe
 from relstitch.dataset.options import FORMATS, FormatName, ReadOptions
-from relstitch.dataset.pictures import MAX_PIXELS, open_image
+from relstitch.dataset.pictures import MAX_PIXELS, open_image, quiet_decoding
 from relstitch.dataset.reading import read_dataset
 
 __all__ = [
@@ -18,5 +18,6 @@ __all__ = [
     "ReadOptions",
     "describe",
     "open_image",
+    "quiet_decoding",
     "read_dataset",
 ]

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from relstitch.dataset.contents import counted
 from relstitch.dataset.items import DEFAULT_SPLIT, Journal, Label
 from relstitch.dataset.options import ReadOptions
 from relstitch.dataset.sources import Source, check_kind
@@ -17,6 +18,8 @@ from relstitch.errors import DatasetError, UsageError, some
 
 _PLAIN = ("vectors", "embeddings")
 _LABELS, _IDS = "_labels", "_ids"
+_BLOCK = 65536
+"""Rows that are looked at together, so that large files stay where they are: on the disk."""
 _SPLITS = frozenset(["train", "val", "valid", "validation", "dev", "test"])
 _DAMAGE = (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile, zlib.error, NotImplementedError, SyntaxError)
 
@@ -118,7 +121,8 @@ def _archive(source: Source) -> Mapping[str, NDArray[Any]]:
 def _is_vectors(key: str, array: NDArray[Any]) -> bool:
     """Whole numbers are vectors only where the name says so: edges or token numbers have two dimensions, too."""
     kinds = "fiu" if key in _PLAIN or key in _SPLITS else "f"
-    return array.ndim == 2 and array.dtype.kind in kinds and not key.endswith((_LABELS, _IDS))
+    shaped = array.ndim == 2 and array.shape[1] > 0
+    return shaped and array.dtype.kind in kinds and not key.endswith((_LABELS, _IDS))
 
 
 def _places(source: Source, arrays: Mapping[str, NDArray[Any]]) -> list[tuple[str, str]]:
@@ -155,15 +159,29 @@ def _part(
     journal.take(split, n)
     ids = _companion(source, arrays, key, _IDS)
     labels = _companion(source, arrays, key, _LABELS)
-    # What does not fit into float32 becomes infinite here; the embeddings name such rows by id.
+    # What does not fit into float32 becomes infinite here, and is refused by id below.
     with np.errstate(over="ignore"):
         vectors = np.ascontiguousarray(found[:n], dtype=np.float32)
+    names = _ids(source, split, None if ids is None else ids[:n], range(start, start + n))
+    _check_finite(source, names, vectors)
     return VectorPart(
         split,
-        _ids(source, split, None if ids is None else ids[:n], range(start, start + n)),
+        names,
         vectors,
         None if labels is None else _texts(source, labels[:n], "labels"),
     )
+
+
+def _check_finite(source: Source, names: list[str], vectors: NDArray[np.float32]) -> None:
+    blocks = range(0, len(vectors), _BLOCK)
+    fine = [np.isfinite(vectors[start : start + _BLOCK]).all(axis=1) for start in blocks]
+    broken = np.flatnonzero(np.logical_not(np.concatenate(fine))) if fine else ()
+    if len(broken):
+        rows = counted(len(broken), "row", "rows")
+        raise DatasetError(
+            f"{source.name}: {rows} with NaN or infinite values: {some(names[row] for row in broken)}; expected "
+            "finite numbers of float32. Leave these rows out, or make them again."
+        )
 
 
 def _companion(source: Source, arrays: Mapping[str, NDArray[Any]], key: str, suffix: str) -> NDArray[Any] | None:

@@ -1,5 +1,6 @@
 """What a source held: the dataset, its pictures, and both in words."""
 
+import errno
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -40,7 +41,7 @@ class ImageRef:
         if self.data is not None:
             return self.data
         try:
-            return Path(self.name if self.path is None else self.path).read_bytes()
+            return picture_bytes(Path(self.name if self.path is None else self.path))
         except (OSError, ValueError) as error:
             found = getattr(error, "strerror", error)
             raise DatasetError(
@@ -51,6 +52,17 @@ class ImageRef:
     def content_hash(self) -> str:
         """The hash of the file's bytes (`relstitch.artifacts.rows.content_hash`)."""
         return content_hash(self.read())
+
+
+def picture_bytes(path: Path) -> bytes:
+    """The bytes of a picture file.
+
+    Raises:
+        OSError: It cannot be read, or is no file: a pipe among pictures would be waited for without end.
+    """
+    if path.exists() and not path.is_file() and not path.is_dir():
+        raise OSError(errno.EINVAL, "a pipe or a device, no file", str(path))
+    return path.read_bytes()
 
 
 @dataclass(frozen=True, eq=False)

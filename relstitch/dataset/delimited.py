@@ -13,6 +13,7 @@ from relstitch.errors import DatasetError, some
 
 _LONGEST_CELL = 2**31 - 1
 _NAMES = {",": "a comma", "\t": "a tab", ";": "a semicolon"}
+_LIKELY = (",", ";", "|")
 
 
 def delimited_table(source: Source, options: ReadOptions) -> Table:
@@ -36,6 +37,7 @@ def delimited_table(source: Source, options: ReadOptions) -> Table:
     if header is None:
         raise DatasetError(f"{source.name} holds blank lines only; expected a header line and rows under it.")
     names = [cell.strip() for cell in header[1]]
+    _check_single(source.name, names, delimiter, options)
     guessed = options.delimiter is None and not tab and delimiter != ","
     note = f"{source.name} was read with {_NAMES.get(delimiter)} between the cells."
     return Table(
@@ -47,6 +49,16 @@ def delimited_table(source: Source, options: ReadOptions) -> Table:
         hint=" (the first line is read as the header)",
         notes=(note,) if guessed else (),
     )
+
+
+def _check_single(name: str, names: list[str], delimiter: str, options: ReadOptions) -> None:
+    """One column whose name looks like several: its whole lines would be encoded, labels and all, without a word."""
+    signs = [sign for sign in _LIKELY if len(names) == 1 and sign in names[0] and sign != delimiter]
+    if signs and options.delimiter is None and names[0] not in (options.text, options.image):
+        raise DatasetError(
+            f"{name} has one column, {names[0]!r}; expected {_NAMES[delimiter]} between the cells. If another sign "
+            f"stands between them, say so with --delimiter '{signs[0]}'; if it is one column, name it with --text."
+        )
 
 
 def _delimiter(source: Source, options: ReadOptions) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from relstitch.artifacts import Skipped
 from relstitch.artifacts.rows import content_hash
-from relstitch.dataset.contents import ImageRef, counted
+from relstitch.dataset.contents import ImageRef, counted, picture_bytes
 from relstitch.dataset.file_kinds import HEAD, is_picture_name, picture_kind
 from relstitch.dataset.items import DEFAULT_SPLIT, Item, Journal
 from relstitch.dataset.options import ReadOptions
@@ -72,7 +72,7 @@ def _read(root: Path, path: Path, split: str, source: Source, journal: Journal, 
     name = path.as_posix() if source.split is None else f"{source.split}/{path.as_posix()}"
     label = path.parts[depth] if len(path.parts) > depth + 1 else None
     try:
-        digest = content_hash((root / path).read_bytes())
+        digest = content_hash(picture_bytes(root / path))
     except OSError as error:
         journal.bad.append(Skipped(name, split, f"{root / path}: cannot be read ({error.strerror})"))
         return
@@ -82,7 +82,7 @@ def _read(root: Path, path: Path, split: str, source: Source, journal: Journal, 
 def _scan(root: Path) -> _Listing:
     listing = _Listing()
     seen: set[str] = set()
-    for place, folders, files in os.walk(root, followlinks=True):
+    for place, folders, files in os.walk(root, onerror=_refuse, followlinks=True):
         real = os.path.realpath(place)
         if real in seen:  # a link to a folder above: the walk would never end
             folders.clear()
@@ -97,6 +97,14 @@ def _scan(root: Path) -> _Listing:
             (listing.pictures if is_picture else listing.others).append(here / name)
     listing.pictures.sort()
     return listing
+
+
+def _refuse(error: OSError) -> None:
+    # Otherwise the walk goes on without a word, and a class or a split would be missing.
+    raise DatasetError(
+        f"{error.filename}: the folder cannot be read ({error.strerror}); expected to see what is in it. Mend its "
+        "permissions, or name folders that can be read."
+    ) from error
 
 
 def _counts(name: str) -> bool:
@@ -115,6 +123,8 @@ def _check_name(path: Path) -> None:
 
 def _looks_like_picture(path: Path) -> bool:
     try:
+        if not path.is_file():
+            return False
         with path.open("rb") as stream:
             return picture_kind(stream.read(HEAD)) is not None
     except OSError:

@@ -1,8 +1,12 @@
 """Picture files → upright RGB pictures of 8 bits, whole or an error that names the file."""
 
+import logging
 import struct
 import threading
+import warnings
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from io import BytesIO
 from typing import TYPE_CHECKING
 
@@ -27,6 +31,23 @@ _DAMAGE = (
 _PILLOW_LIMIT = threading.Lock()
 _SIXTEEN_BITS = 65535
 _WAY_OUT = "Replace the file, or leave the row out with --on-bad skip."
+
+
+@contextmanager
+def quiet_decoding() -> Iterator[None]:
+    """Keep Pillow's remarks on odd files off standard error; what it cannot decode is an error all the same.
+
+    To be entered around all decoding, not in each thread that decodes: filters of warnings belong to the process.
+    """
+    log = logging.getLogger("PIL")
+    level = log.level
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", module=r"PIL(\.|$)")
+        log.setLevel(logging.ERROR)
+        try:
+            yield
+        finally:
+            log.setLevel(level)
 
 
 def open_image(

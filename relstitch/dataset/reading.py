@@ -34,6 +34,7 @@ _TABLES: dict[str, Callable[[Source, ReadOptions], Table]] = {
     "text": lines_table,
 }
 _VECTORS = ("npy", "npz")
+_OTHER_IDS = "choose another column with --id, or number the rows with --id ''."
 DEFAULTS = ReadOptions()
 
 
@@ -91,7 +92,8 @@ def _with_format(source: Source, options: ReadOptions, journal: Journal) -> Sour
     if source.format is not None:
         return source
     found = sniff_format(source, options)
-    journal.notes.append(f"Standard input was read as {found} (say otherwise with --format).")
+    name = source.name[:1].upper() + source.name[1:]
+    journal.notes.append(f"{name} was read as {found} (say otherwise with --format).")
     return replace(source, format=found)
 
 
@@ -162,23 +164,24 @@ def _skipped(items: list[Item], options: ReadOptions, journal: Journal, source: 
         journal.counts["empty_text"] = len(journal.empty)
     skipped = (*(journal.empty if options.on_empty == "skip" else ()), *journal.bad)
     if not items and skipped:
+        way_out = "Mend the source." if options.limit is None else "Mend the source, or raise --limit."
         raise DatasetError(
             f"{source}: no row is left to encode; {counted(len(skipped), 'row', 'rows')} left out, the first one "
-            f"{skipped[0].id}: {skipped[0].reason}. Mend the source."
+            f"{skipped[0].id}: {skipped[0].reason}. {way_out}"
         )
     if not items:
         raise DatasetError(f"{source}: there are columns and no rows; expected at least one row.")
     return skipped
 
 
-def _check_ids(ids: list[str], source: str) -> None:
+def _check_ids(ids: list[str], source: str, *, way_out: str = _OTHER_IDS) -> None:
     if len(set(ids)) == len(ids):
         return
     seen: set[str] = set()
     repeated = list(dict.fromkeys(name for name in ids if name in seen or seen.add(name)))  # type: ignore[func-returns-value]
     raise DatasetError(
         f"{source}: {counted(len(repeated), 'id', 'ids')} found more than once: {some(repeated)}. Ids must be "
-        "unique: choose another column with --id, or number the rows with --id ''."
+        f"unique: {way_out}"
     )
 
 
@@ -213,7 +216,7 @@ def _vector_dataset(parts: list[VectorPart], journal: Journal, source: str) -> D
     ids = [name for part in parts for name in part.ids]
     if not ids:
         raise DatasetError(f"{source}: there are no rows in the vectors; expected at least one.")
-    _check_ids(ids, source)
+    _check_ids(ids, source, way_out="mend the ids in the file, or leave them out of it to number the rows.")
     splits = [part.split for part in parts for _ in part.ids]
     labels: list[Label] = [
         label for part in parts for label in (part.labels if part.labels is not None else [None] * len(part.ids))

@@ -1,4 +1,4 @@
-"""What arrives on standard input, which has no name to say it."""
+"""What arrives on standard input or through a pipe, which has no name to say it."""
 
 import csv
 import json
@@ -10,17 +10,18 @@ from relstitch.dataset.options import FormatName, ReadOptions
 from relstitch.dataset.sources import Source
 from relstitch.errors import DatasetError
 
+_BINARY: dict[str | None, FormatName] = {"a Parquet file": "parquet", "a NumPy array": "npy"}
 _DELIMITERS: dict[str, FormatName] = {",": "csv", "\t": "tsv", ";": "csv"}
 
 
 def sniff_format(source: Source, options: ReadOptions) -> FormatName:
-    """Tell JSONL, a JSON array, CSV or TSV with a header, Parquet and plain lines apart by what comes first.
+    """Tell JSONL, a JSON array, CSV or TSV, Parquet, NumPy arrays and plain lines apart by what comes first.
 
     A table is seen by its header: one of its cells is a column the user named, or a name that columns of texts or
     pictures have. Everything else is plain lines.
 
     Args:
-        source: Standard input.
+        source: Standard input, or a pipe.
         options: The encoding, and the columns the user named.
 
     Returns:
@@ -31,13 +32,16 @@ def sniff_format(source: Source, options: ReadOptions) -> FormatName:
     """
     head = source.head()
     kind = file_kind(head)
-    if kind == "a Parquet file":
-        return "parquet"
+    if kind in _BINARY:
+        return _BINARY[kind]
+    # A zip archive begins with the name of its first member.
+    if head.startswith(b"PK") and b".npy" in head:
+        return "npz"
     if kind is not None or not head.strip():
         found = f"{kind} came" if kind else "nothing came"
         raise DatasetError(
-            f"{source.name}: {found}; expected JSONL, a JSON array, CSV or TSV with a header, Parquet, or lines of "
-            "text."
+            f"{source.name}: {found}; expected JSONL, a JSON array, CSV or TSV with a header, Parquet, NumPy arrays, "
+            "or lines of text."
         )
     first = next((line.strip() for line in decoded_lines(source, options.encoding) if line.strip()), "")
     return _json_form(first, source, options) or _table_form(first, options) or "text"

@@ -39,8 +39,8 @@ class Source:
         name: What to call it in a message: the path as the user wrote it.
         split: The split the user gave it, or None.
         format: What it is; None until standard input has been looked at.
-        path: The file or folder; None for standard input and the hub.
-        data: What came on standard input.
+        path: The file or folder; None for standard input, pipes and the hub.
+        data: What came on standard input or through a pipe, which can be read once only.
     """
 
     name: str
@@ -97,10 +97,28 @@ def _parse(text: str, format_: FormatName | None) -> list[Source]:
     if location == STDIN:
         if format_ == "folder":
             raise UsageError("--format folder was given for standard input, which is no folder. Name the folder.")
-        return [Source("standard input", split, format_, data=sys.stdin.buffer.read())]
+        return [Source("standard input", split, format_, data=_piped())]
     if location.startswith(HUB) and not Path(location).exists():
         return [Source(location, split, "hub")]
-    return [Source(str(path), split, _format(path, format_), path) for path in _paths(location)]
+    if not location:
+        raise UsageError("A source is empty text; expected a file, a folder or -. Is a variable of the shell unset?")
+    return [_located(path, split, format_) for path in _paths(location)]
+
+
+def _piped() -> bytes:
+    # Python has no standard input where the shell closed it.
+    if sys.stdin is None:
+        raise DatasetError("Standard input (-) was named and is closed; expected data on it. Name a file.")
+    return sys.stdin.buffer.read()
+
+
+def _located(path: Path, split: str | None, format_: FormatName | None) -> Source:
+    if path.is_dir() or path.is_file():
+        return Source(str(path), split, _format(path, format_), path)
+    if format_ == "folder":
+        raise UsageError(f"{path} is a pipe or a device, and --format folder says it is a folder. Name the folder.")
+    # A pipe, such as <(…) of a shell, gives its bytes once; they are looked at several times.
+    return Source(str(path), split, format_ or _SUFFIXES.get(path.suffix.lower()), data=path.read_bytes())
 
 
 def _paths(location: str) -> list[Path]:

@@ -9,7 +9,7 @@ from typing import Any
 from relstitch.artifacts import Skipped
 from relstitch.artifacts.rows import content_hash
 from relstitch.dataset.columns import Chosen, choose_columns
-from relstitch.dataset.contents import ImageRef
+from relstitch.dataset.contents import ImageRef, picture_bytes
 from relstitch.dataset.items import DEFAULT_SPLIT, Item, Journal, Label
 from relstitch.dataset.options import NO_COLUMN, ReadOptions
 from relstitch.dataset.sources import Source
@@ -216,7 +216,7 @@ def _picture_file(reading: _Reading, position: int, shown: str) -> _Picture:
 
 def _hashed(ref: ImageRef, shown: str, path: str) -> _Picture:
     try:
-        digest = content_hash(Path(ref.path or ref.name).read_bytes())
+        digest = content_hash(picture_bytes(Path(ref.path or ref.name)))
     except (OSError, ValueError) as error:
         missing = isinstance(error, FileNotFoundError | ValueError)
         found = "no such file" if missing else f"cannot be read ({getattr(error, 'strerror', error)})"

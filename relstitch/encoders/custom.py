@@ -5,7 +5,7 @@ import importlib
 import json
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -42,7 +42,10 @@ class CustomEncoder:
             vectors = _as_array(self._model.encode(_as_given(items)))
         self._check(vectors, len(items))
         self._stamp = replace(self._stamp, dimension=vectors.shape[1])
-        return EncodedBatch(np.ascontiguousarray(vectors, dtype=np.float32), np.zeros(len(items), dtype=np.bool_))
+        # What does not fit into float32 becomes infinite, and such rows are refused by id.
+        with np.errstate(over="ignore"):
+            narrowed = np.ascontiguousarray(vectors, dtype=np.float32)
+        return EncodedBatch(narrowed, np.zeros(len(items), dtype=np.bool_))
 
     def _check(self, vectors: NDArray[Any], n: int) -> None:
         width = self._stamp.dimension or None
@@ -128,11 +131,13 @@ def _extra(spec: ModelSpec, module: Any, model: Any) -> Mapping[str, Any]:
 
 @contextmanager
 def _user_code(spec: ModelSpec, what: str) -> Iterator[None]:
-    """Run the user's code with the working directory importable, its failures told in one line."""
+    """Run the user's code: the working directory importable, its prints on stderr, its failures told in one line."""
     here = str(Path.cwd())
     sys.path.insert(0, here)
     try:
-        yield
+        # Standard output is for results only, which may be read by another program.
+        with redirect_stdout(sys.stderr):
+            yield
     except (Exception, SystemExit) as error:
         if is_out_of_memory(error):
             raise

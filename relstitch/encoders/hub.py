@@ -67,7 +67,8 @@ def find_model(text: str, repos: Sequence[str], revision: str | None, cache: Pat
     wanted = f" at revision {revision}" if revision else ""
     raise EncoderError(
         f"The model {text!r} can't be fetched: {trouble}, and {some(repos)}{wanted} is not in the cache ({cache}). "
-        "Without a network give a local folder, or fill the cache elsewhere, bring it here and set HF_HUB_OFFLINE=1."
+        "No folder has that name either. Without a network give one that exists, or fill the cache elsewhere, bring "
+        "it here and set HF_HUB_OFFLINE=1."
     )
 
 

@@ -7,7 +7,7 @@ import sys
 import traceback
 import warnings
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, redirect_stdout
 from importlib import metadata
 from types import ModuleType
 
@@ -75,6 +75,7 @@ def quiet() -> Iterator[None]:
     """
     levels = {name: logging.getLogger(name).level for name in _TALKATIVE}
     with ExitStack() as stack:
+        stack.enter_context(redirect_stdout(sys.stderr))
         stack.enter_context(warnings.catch_warnings())
         warnings.simplefilter("ignore")
         for name in _TALKATIVE:

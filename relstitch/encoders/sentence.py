@@ -157,7 +157,15 @@ def _prompt(model: Any, options: EncoderOptions) -> str | None:
 
 
 def _try_text(spec: ModelSpec, model: Any, max_length: int | None) -> None:
-    """See whether the model gives one vector a text, and reads as many tokens as it was told to."""
+    """See whether the model gives one vector a text, knows words, and reads as many tokens as it was told to."""
+    tokenizer = getattr(model, "tokenizer", None)
+    special = set(getattr(tokenizer, "all_special_ids", ()))
+    # Where its files are missing, transformers makes a tokenizer without words, and says nothing.
+    if special and tokenizer is not None and len(tokenizer) <= len(special):
+        raise EncoderError(
+            f"The model {spec.text!r} has a tokenizer without a vocabulary: all texts would be alike. Fetch the "
+            "files of its tokenizer too (tokenizer.json, vocab.txt …)."
+        )
     try:
         shape = list(_embed(model, ["a " * (max_length or 1)], "").shape)
     except Exception as error:

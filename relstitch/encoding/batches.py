@@ -1,9 +1,12 @@
 """Batches on their way to an encoder: texts by length, pictures decoded ahead, and memory that runs out."""
 
 import os
+import re
+import sys
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -118,10 +121,15 @@ def _pictures(dataset: Dataset, encoder: Encoder, options: EmbedOptions) -> Iter
         except DatasetError as error:
             if options.on_bad == "error":
                 raise
-            skipped.append(Skipped(str(dataset.rows.ids[row]), str(dataset.rows.splits[row]), str(error)))
+            skipped.append(Skipped(str(dataset.rows.ids[row]), str(dataset.rows.splits[row]), _reason(error)))
         if len(rows) == options.batch_size or row + 1 == len(dataset):
             yield Batch(np.array(rows, dtype=np.intp), items, tuple(skipped))
             rows, items, skipped = [], [], []
+
+
+def _reason(error: DatasetError) -> str:
+    # What could be done about a bad picture is no news where it was done.
+    return re.sub(r" [A-Z][^.]*--on-bad skip[^.]*\.$", "", str(error))
 
 
 def _ahead(refs: Sequence[Any], work: Callable[[Any], Any], depth: int) -> Iterator[Future[Any]]:
@@ -173,7 +181,9 @@ class PatientEncoder:
 
     def _attempt(self, items: Any) -> EncodedBatch | None:
         try:
-            return self._encoder.encode(items)
+            # Standard output is for results only: whatever a model's own code prints goes to standard error.
+            with redirect_stdout(sys.stderr):
+                return self._encoder.encode(items)
         except (MemoryError, RuntimeError) as error:
             if not is_out_of_memory(error):
                 raise

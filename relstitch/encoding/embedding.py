@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from relstitch.artifacts import Embeddings, Skipped
-from relstitch.dataset import Dataset
+from relstitch.dataset import Dataset, quiet_decoding
 from relstitch.encoders import EncodedBatch, Encoder
 from relstitch.encoding.batches import Batch, EmbedOptions, PatientEncoder, batches
 from relstitch.encoding.scratch import vector_room
@@ -74,7 +74,7 @@ def embed(dataset: Dataset, encoder: Encoder, options: EmbedOptions = _DEFAULTS)
     _check_kind(dataset, encoder)
     harvest = _Harvest(dataset, options)
     patient = PatientEncoder(encoder, options)
-    with closing(batches(dataset, encoder, options)) as stream:  # type: ignore[type-var]
+    with quiet_decoding(), closing(batches(dataset, encoder, options)) as stream:  # type: ignore[type-var]
         for batch in stream:
             harvest.skipped += batch.skipped
             names = [str(name) for name in dataset.rows.ids[batch.rows]]
@@ -124,7 +124,7 @@ def _embeddings(harvest: _Harvest, encoder: Encoder) -> Embeddings:
         first = harvest.skipped[0]
         raise DatasetError(
             f"All {len(harvest.skipped)} pictures are bad, the first one {first.id}: {first.reason} "
-            "No row is left to encode."
+            "No row is left to encode: mend the files."
         )
     skipped = (*dataset.skipped, *harvest.skipped)
     counts = dict(dataset.counts)

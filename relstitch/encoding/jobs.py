@@ -1,5 +1,7 @@
 """One job of encoding: everything opened and checked before the first item is encoded."""
 
+import os
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import cast
@@ -9,10 +11,11 @@ import numpy as np
 from relstitch.artifacts import Anchors, Embeddings, ProjectionSpec
 from relstitch.dataset import Dataset, ReadOptions
 from relstitch.encoders import Encoder, EncoderOptions, load_encoder
+from relstitch.encoders.spec import parse_spec
 from relstitch.encoding.anchoring import anchor_rows, check_same_encoder, choose_side
 from relstitch.encoding.batches import EmbedOptions
-from relstitch.encoding.sources import Source, open_source, ready_vectors, source_list, source_name
-from relstitch.errors import MismatchError, UsageError
+from relstitch.encoding.sources import Source, open_source, ready_vectors, source_files, source_list, source_name
+from relstitch.errors import MismatchError, UsageError, some
 from relstitch.meeting import locate
 from relstitch.relative import project
 from relstitch.storage import check_output, load_anchors
@@ -112,14 +115,18 @@ def open_job(
         MismatchError: Anchors that are not there.
         DatasetError, ArtifactError: Something that can't be read.
     """
-    _check_options(sources, anchors, anchors_from, options)
     wanted = None if model == "-" else model
+    _check_options(anchors, anchors_from, options)
+    _check_output([sources, anchors_from or []], anchors, wanted, options)
     name = source_name(sources, default="the source")
     source = _opened(sources, options.read, wanted, options)
     anchoring = None
     if anchors is not None:
         picked = anchors if isinstance(anchors, Anchors) else load_anchors(anchors)
-        anchoring = _find_anchors(picked, source, name, anchors_from, wanted, options)
+        place = _place_of_anchors(sources, anchors_from, options.read)
+        # What is to be said of these sources was said already.
+        silent = options if place is anchors_from else replace(options, embed=replace(options.embed, note=None))
+        anchoring = _find_anchors(picked, source, name, place, wanted, silent)
     job = Job(source, name, wanted, anchoring, options)
     if job.to_encode and wanted is None:
         raise UsageError(f"{name} has to be encoded, and no model was named: name one with --model.")
@@ -130,17 +137,51 @@ def open_job(
     return job
 
 
-def _check_options(
-    sources: Source, anchors: Anchors | str | Path | None, anchors_from: Source | None, options: EncodeOptions
-) -> None:
+def _place_of_anchors(sources: Source, anchors_from: Source | None, read: ReadOptions) -> Source | None:
+    """Where to look for the anchors: a limit is for the rows, so among all of them. What is piped is read once."""
+    files = [Path(name) for name in source_files(sources)]
+    if anchors_from is None and read.limit is not None and files and all(p.is_file() or p.is_dir() for p in files):
+        return source_list(sources)
+    return anchors_from
+
+
+def _check_options(anchors: Anchors | str | Path | None, anchors_from: Source | None, options: EncodeOptions) -> None:
     if anchors is None and anchors_from is not None:
         raise UsageError("--anchors-from says where the anchors' items are: say which anchors with --anchors.")
     # Only for what it refuses: an unknown projection should not be found out after everything was encoded.
     project(np.ones((1, 1)), np.ones((1, 1)), options.projection)
-    if options.output is not None:
-        inputs = [*source_list(sources), *source_list(anchors_from or [])]
-        kept = [anchors] if isinstance(anchors, str | Path) else []
-        check_output(options.output, force=options.force, inputs=[*inputs, *kept])
+    default = EncodeOptions()
+    idle = [name for name in ("projection", "side", "draw") if getattr(options, name) != getattr(default, name)]
+    if anchors is None and idle:
+        raise UsageError(
+            f"Nothing is compared with anchors here, so {some(idle)} would have no effect: say which anchors with "
+            "--anchors, or leave it out."
+        )
+
+
+def _check_output(
+    sources: list[Source], anchors: Anchors | str | Path | None, model: str | None, options: EncodeOptions
+) -> None:
+    if options.output is None:
+        return
+    inputs: list[str | Path] = [name for source in sources for name in source_files(source)]
+    inputs += [anchors] if isinstance(anchors, str | Path) else []
+    inputs += _weights(model, options.encoder.checkpoint)
+    folder = check_output(options.output, force=options.force, inputs=inputs).parent
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise UsageError(
+            f"{options.output}: the folder {folder} can't be written to. Mend its permissions, or put the output "
+            "elsewhere."
+        )
+
+
+def _weights(model: str | None, checkpoint: str | None) -> Iterator[str | Path]:
+    """Files of a model that an output could be taken for."""
+    if checkpoint is not None:
+        yield checkpoint
+    folder = None if model is None else parse_spec(model).folder
+    if folder is not None:
+        yield from folder.rglob("*.safetensors")
 
 
 def _opened(sources: Source, read: ReadOptions, model: str | None, options: EncodeOptions) -> Dataset | Embeddings:

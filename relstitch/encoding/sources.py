@@ -1,5 +1,6 @@
 """What is to be encoded: a dataset, or vectors that are there already."""
 
+import glob
 import re
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -52,6 +53,8 @@ def open_source(source: Source, options: ReadOptions) -> Dataset | Embeddings:
     if options.named_columns:
         raise UsageError(f"{ready[0]} holds vectors and has no columns; found {options.named_columns[0]}.")
     path, split = located[0]
+    if options.format is not None:
+        raise UsageError(f"{path} is a file of vectors, and --format {options.format} says otherwise. Leave it out.")
     ours = peek(path) is not None or path.suffix != ".safetensors"
     if ours and split is not None:
         raise UsageError(f"{path} says itself which splits it has. Name it alone, without {split}=.")
@@ -64,6 +67,20 @@ def source_list(source: Source) -> list[str]:
     if isinstance(source, Dataset | Embeddings):
         return []
     return [source] if isinstance(source, str) else [str(text) for text in source]
+
+
+def source_files(source: Source) -> list[str]:
+    """The files behind what was named: without the names of splits, patterns replaced by what they match.
+
+    Example:
+        >>> source_files(["train=a.csv", "b.csv"])
+        ['a.csv', 'b.csv']
+    """
+    files: list[str] = []
+    for path in (_locate(text)[0] for text in source_list(source)):
+        found = [] if path.exists() else sorted(glob.glob(str(path), recursive=True))  # noqa: PTH207 (may be absolute)
+        files += found or [str(path)]
+    return files
 
 
 def source_name(source: Source, *, default: str) -> str:
