@@ -182,8 +182,8 @@ def locate(anchors: AnchorList, rows: Rows, *, name: str) -> Index:
         other = f" {changed} of them have an id that stands there for other content." if changed else ""
         raise MismatchError(
             f"{len(missing)} of {len(anchors)} anchors are not in {name}: {some(missing)}.{other} "
-            "Anchors are found by content, or by id where there is no content: give the dataset or embeddings they "
-            "are in with --anchors-from, or pick anchors from rows that both have."
+            "Anchors are found by content, or by id where there is no content. Pick anchors from rows that this file "
+            "has too; `relstitch encode` also takes them from elsewhere, with --anchors-from."
         )
     return np.array(found, dtype=np.intp)
 

@@ -165,8 +165,8 @@ def test_an_id_with_other_content_is_not_the_anchor() -> None:
         locate(anchors("abcd", "wxyz"), rows("abe", "wqz"), name="new.safetensors")
     assert str(caught.value) == (
         "2 of 4 anchors are not in new.safetensors: b, c. 1 of them have an id that stands there for other content. "
-        "Anchors are found by content, or by id where there is no content: give the dataset or embeddings they are "
-        "in with --anchors-from, or pick anchors from rows that both have."
+        "Anchors are found by content, or by id where there is no content. Pick anchors from rows that this file has "
+        "too; `relstitch encode` also takes them from elsewhere, with --anchors-from."
     )
 
 
@@ -175,8 +175,8 @@ def test_missing_anchors_are_counted() -> None:
         locate(anchors("pqrstu"), rows("ab"), name="f")
     assert str(caught.value) == (
         "6 of 6 anchors are not in f: p, q, r, s, t … and 1 more. Anchors are found by content, or by id where there "
-        "is no content: give the dataset or embeddings they are in with --anchors-from, or pick anchors from rows "
-        "that both have."
+        "is no content. Pick anchors from rows that this file has too; `relstitch encode` also takes them from "
+        "elsewhere, with --anchors-from."
     )
 
 

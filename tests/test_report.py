@@ -81,6 +81,17 @@ def test_a_terminal_gets_a_table_and_its_words(monkeypatch: pytest.MonkeyPatch) 
     assert lines[-1] == "Something [bold] to know."
 
 
+def test_a_narrow_terminal_gets_fewer_columns_and_whole_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    screen = switch_on(monkeypatch)
+    monkeypatch.setenv("COLUMNS", "80")
+    show_stitch(REPORT)
+    lines = [line.rstrip() for line in re.sub(r"\x1b\[\d*m", "", screen.getvalue()).splitlines()]
+    assert any(line.split() == ["decoder", "of", "encoder", "absolute", "centred", "not", "centred", "retention"]
+               for line in lines)  # fmt: skip
+    assert any(line.split() == ["c", "a|b", "–", "0.810", "±.014", "0.410", "±.014", "0.889"] for line in lines)
+    assert max(len(line) for line in lines if line not in (SUMMARY, *REPORT.notes)) <= 80
+
+
 def test_a_pipe_gets_tsv_and_the_words_go_to_stderr(capsys: pytest.CaptureFixture[str]) -> None:
     show_stitch(REPORT)
     shown = capsys.readouterr()

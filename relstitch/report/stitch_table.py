@@ -97,15 +97,25 @@ def show_stitch(report: StitchReport) -> None:
         for sentence in (summary(report), *report.notes):
             tell(sentence)
         return
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold")
-    for at, title in enumerate(_header(report)):
-        table.add_column(Text(title), justify="left" if at < 2 else "right", overflow="fold")
-    for cells in _lines(report):
-        table.add_row(*(Text(cell) for cell in cells), style="dim" if cells[0] == cells[1] else "")
     console = out()
-    console.print(table)
+    console.print(_fitting(report, console.width))
     for sentence in (summary(report), *report.notes):
         console.print(Text(sentence), soft_wrap=True)
+
+
+def _fitting(report: StitchReport, width: int) -> Table:
+    """The table for a terminal: where it is too narrow, without the last columns, which --json and TSV still have."""
+    header, lines = _header(report), _lines(report)
+    widths = [max(map(len, column)) + 2 for column in zip(header, *lines, strict=True)]
+    shown = len(header)
+    while shown > 3 + len(report.forms) and sum(widths[:shown]) > width:
+        shown -= 1
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold")
+    for at, title in enumerate(header[:shown]):
+        table.add_column(Text(title), justify="left" if at < 2 else "right", no_wrap=sum(widths[:shown]) <= width)
+    for cells in lines:
+        table.add_row(*(Text(cell) for cell in cells[:shown]), style="dim" if cells[0] == cells[1] else "")
+    return table
 
 
 def _long(report: StitchReport) -> list[list[str]]:
