@@ -105,6 +105,7 @@ def stitch(
     on the anchors' mean, and as in the paper.
     """
     from relstitch import storage
+    from relstitch.report import tell
     from relstitch.stitching import StitchOptions, check_gates, decoder_of, stitch_pair
     from relstitch.stitching import stitch as run
 
@@ -125,8 +126,10 @@ def stitch(
     else:
         report = run(spaces, lists, options)
     if save_decoder is not None:
-        made = decoder_of(next(iter(spaces)), spaces, lists, options, pair=train is not None)
+        own = next(iter(spaces))
+        made = decoder_of(own, spaces, lists, options, pair=train is not None)
         storage.save(made, save_decoder, force=force, inputs=given)
+        tell(f"Wrote {save_decoder}: the decoder of {own}, for the representations of {', '.join(spaces)}.")
     _show(report, json=json, markdown=markdown)
     check_gates(report, min_accuracy=min_accuracy, min_retention=min_retention)
 
