@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 from relstitch import demo
 from relstitch.artifacts import StitchReport
 from relstitch.cli import app
-from relstitch.demo import catalogue, flow
+from relstitch.demo import catalogue, flow, manifest
 from relstitch.errors import DatasetError, EncoderError
 from relstitch.storage import inspect, load_anchors, load_embeddings
 
@@ -122,6 +122,13 @@ def test_running_it_again_replaces_its_files(toy: demo.DemoMaterials) -> None:
     assert first.to_json() == second.to_json()
 
 
+def test_what_the_flow_writes_is_listed_for_cleaning(toy: demo.DemoMaterials) -> None:
+    manifest.start_manifest(toy.folder)
+    demo.stitch_materials(toy, "toy", say=lambda _: None, options=demo.DemoOptions(k=20, draws=1))
+    assert set(manifest.read_manifest(toy.folder)) == {"one.safetensors", "two.safetensors", "toy.json"}
+    assert demo.clean(toy.folder).kept == ("test.csv", "train.csv")
+
+
 def test_progress_is_shown_for_each_encoder(toy: demo.DemoMaterials) -> None:
     seen: list[tuple[str, int, int]] = []
 
@@ -154,7 +161,10 @@ def test_run_demo_says_where_things_are_and_how_to_remove_them(
     assert isinstance(report, StitchReport)
     assert asked == [("text", place, True)]
     again = "relstitch demo --clean" + (f" --folder '{place}'" if given else "")
-    assert said[0] == f"The demo unpacks into {place}. Remove it with: {again}"
+    assert said[0] == (
+        "The demo takes about 0.55 GB of disk, most of it for the models, in the hub's own cache. It unpacks into "
+        f"{place}. Remove it with: {again}"
+    )
     assert said[1] == "A toy."
     assert (toy.folder / "bbc-anchors.json").is_file()
 

@@ -17,7 +17,7 @@ import pytest
 from PIL import Image
 
 from relstitch import demo
-from relstitch.demo import archives, catalogue, corpus, folders
+from relstitch.demo import archives, catalogue, corpus, folders, manifest
 from relstitch.demo.packages import Origin
 from relstitch.errors import DatasetError, EncoderError, UsageError
 
@@ -321,7 +321,7 @@ def test_what_a_killed_run_left_is_redone(toy: catalogue.Material, tmp_path: Pat
     place = tmp_path / "demo"
     place.mkdir()
     # Killed while unpacking: the marker, a temporary folder, nothing at the final place.
-    (place / folders.MARKER).touch()
+    (place / manifest.MARKER).touch()
     half = place / f"{folders.UNPACKING}old"
     (half / "toy").mkdir(parents=True)
     (half / "toy/toy.pth").write_bytes(b"wei")
@@ -367,31 +367,6 @@ def test_a_folder_with_other_files_is_refused(toy: catalogue.Material, tmp_path:
     assert str(error.value) == (
         f"{tmp_path / 'mine/thesis.tex'} is a file; the demo unpacks into a folder. Choose another with --folder."
     )
-
-
-def test_clean_removes_everything_and_says_how_much(toy: catalogue.Material, tmp_path: Path) -> None:
-    place = demo.unpack("images", tmp_path / "demo")
-    (place / "toy.safetensors").write_bytes(b"12345")
-    size = sum(path.stat().st_size for path in place.rglob("*") if path.is_file())
-    (place / f"{folders.UNPACKING}old").mkdir()
-    assert demo.clean(place) == (place, size)
-    assert not place.exists()
-    assert tmp_path.exists()
-
-
-def test_clean_keeps_what_the_user_put_there(toy: catalogue.Material, tmp_path: Path) -> None:
-    place = demo.unpack("images", tmp_path / "demo")
-    (place / "mine.safetensors").write_bytes(b"mine")
-    (tmp_path / "elsewhere").mkdir()
-    (tmp_path / "elsewhere/kept.txt").touch()
-    (place / "bbc").symlink_to(tmp_path / "elsewhere")
-    demo.clean(place)
-    assert sorted(path.name for path in place.iterdir()) == [folders.MARKER, "mine.safetensors"]
-    assert (tmp_path / "elsewhere/kept.txt").exists()
-    # The folder is still the demo's: it can be filled and cleaned again.
-    demo.unpack("images", place)
-    demo.clean(place)
-    assert (place / "mine.safetensors").read_bytes() == b"mine"
 
 
 def test_clean_refuses_a_folder_it_did_not_make(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ def demo(
     unpack: Annotated[
         bool, typer.Option("--unpack", help="Only unpack the data and the models, and say where they are.")
     ] = False,
-    clean: Annotated[bool, typer.Option("--clean", help="Remove what the demo unpacked.")] = False,
+    clean: Annotated[bool, typer.Option("--clean", help="Remove what the demo unpacked and made.")] = False,
     folder: Annotated[
         Path | None, typer.Option("--folder", help="Where to unpack; default: the user's cache.", show_default=False)
     ] = None,
@@ -26,12 +26,10 @@ def demo(
 
     kind: room.DemoKind = "images" if images else "text"
     if clean:
-        removed, size = room.clean(folder)
-        tell(f"Removed {removed} ({size / 1e6:.0f} MB).")
+        tell(str(room.clean(folder)))
     elif unpack:
-        unpacked = room.unpack(kind, folder, hub=hub)
-        place = "" if folder is None else f" --folder {folder}"
-        tell(f"Unpacked into {unpacked}. Remove it with: relstitch demo --clean{place}")
+        tell(room.announce(kind, folder, hub=hub))
+        tell(f"Unpacked into {room.unpack(kind, folder, hub=hub)}.")
     else:
         report = room.run_demo(kind, hub=hub, folder=folder, say=tell, options=room.DemoOptions(progress=progress))
         if json:

