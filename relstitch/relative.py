@@ -144,7 +144,7 @@ def project(
         zero vector counts as 0 (so angular is ½ and polynomial 1); it is never NaN.
 
     Raises:
-        UsageError: Unknown projection or parameter.
+        UsageError: Unknown projection or parameter, or vectors too large for this projection.
         MismatchError: Rows and anchors of different width.
 
     Source: Moschella et al. 2023, section 3, equation 2. Centring is ours (see `ProjectionSpec`).
@@ -163,9 +163,21 @@ def project(
     mean = anchors.mean(axis=0, dtype=np.float64) if spec.center else None
     A = _centred(anchors, mean)
     result = np.empty((len(vectors), len(anchors)), dtype=vectors.dtype)
-    for rows in _blocks(len(vectors)):
-        result[rows] = projection.similarity(_centred(vectors[rows], mean), A, **spec.params)
+    # What is too large for the type becomes infinite or NaN, which is found below and said in words.
+    with np.errstate(over="ignore", invalid="ignore"):
+        for rows in _blocks(len(vectors)):
+            result[rows] = projection.similarity(_centred(vectors[rows], mean), A, **spec.params)
+            _check_in_range(result[rows], vectors[rows], spec)
     return result
+
+
+def _check_in_range(similarities: Array, vectors: Array, spec: ProjectionSpec) -> None:
+    if not np.isfinite(similarities).all() and np.isfinite(vectors).all():
+        raise UsageError(
+            f"The projection {spec} of vectors with values up to {float(np.abs(vectors).max()):.2g} is beyond what "
+            f"{similarities.dtype} can hold. Scale the vectors down, or choose cosine or angular, which see only "
+            "directions."
+        )
 
 
 def count_zero_rows(vectors: Array) -> int:

@@ -55,6 +55,7 @@ def broken():
     raise RuntimeError("the weights are not here")
 '''
 ANIMALS = ["cat", "dog", "lion", "tiger", "horse", "cow", "goat", "sheep", "pig", "bear"]
+READ = "train.csv: text from text, label from label, no split, ids from id.\n"
 THINGS = ["quiz", "jukebox", "velvet", "fjord", "wyvern", "xylem", "vizier", "waxwing", "junk", "zephyr"]
 
 
@@ -136,13 +137,57 @@ def test_json_is_one_object_and_nothing_else(stitched: Path) -> None:
     assert not Path("other.safetensors").exists()
 
 
+COLUMNS = dict.fromkeys(("text", "image", "label", "target", "id", "split", "count"))
+
+
+def test_what_was_read_is_said_to_people_and_programs(desk: Path) -> None:
+    (desk / "r.csv").write_text("review,mood,part\nit purrs,cat,train\nit barks,dog,test\n")
+    line = ("encode", "r.csv", "-m", "python:toy:plain", "-o", "r.safetensors")
+    for more in (("--dry-run",), ()):
+        result = run(*line, "--json", "--force", *more)
+        assert json.loads(result.stdout)["columns"] == {**COLUMNS, "text": "review"}
+        assert result.stderr == (
+            "r.csv: text from review, no label, no split, ids by row; columns not used: mood, part (name them with "
+            "--text, --label, --split, …).\n"
+        )
+    for more in (("--dry-run",), ()):
+        out = done(*line, "--force", "--label", "mood", *more)
+        assert "columns text\treview\ncolumns label\tmood\n" in out or "columns\ttext review, label mood\n" in out
+    assert "columns" not in done("encode", "r.safetensors", "-o", "s.safetensors")
+
+
+@pytest.mark.parametrize("sign", ["tab", "\\t", "\t"])
+def test_a_table_without_a_header_and_a_tab_in_words(desk: Path, sign: str) -> None:
+    (desk / "r.csv").write_text("it purrs, it does\tcat\nit barks\tdog\n")
+    how = ("--no-header", "--delimiter", sign, "--text", "1", "--label", "2")
+    facts = json.loads(done("encode", "r.csv", "-m", "python:toy:plain", "-o", "r.safetensors", *how, "--json"))
+    assert (facts["rows"], facts["classes"]) == ({"all": 2}, 2)
+    assert facts["columns"] == {**COLUMNS, "text": "1", "label": "2"}
+    assert json.loads(done("anchors", "r.csv", *how, "-k", "2", "-o", "a.json", "--json"))["k"] == 2
+
+
+def test_new_items_without_a_header(stitched: Path) -> None:
+    done(
+        "stitch",
+        "plain.safetensors",
+        "mirrored.safetensors",
+        "-a",
+        "anchors.json",
+        "--save-decoder",
+        "d.safetensors",
+    )
+    (stitched / "n.csv").write_text("a cat\nthe quiz\n")
+    out = done("predict", "d.safetensors", "n.csv", "-m", "python:toy:plain", "--no-header", "--json")
+    assert len(json.loads(out)["predictions"]) == 2
+
+
 def test_a_model_that_prints_does_not_spoil_the_json(desk: Path) -> None:
     (desk / "toy.py").write_text(
         "print('imported')\n" + TOY.replace("return Letters(np", "print('made'); return Letters(np")
     )
     result = run("encode", "train.csv", "-m", "python:toy:plain", "-o", "more.safetensors", "--json")
     assert json.loads(result.stdout)["kind"] == "embeddings"
-    assert result.stderr == "imported\nmade\n"
+    assert result.stderr == f"{READ}imported\nmade\n"
 
 
 def test_a_score_that_does_not_exist_is_null(desk: Path) -> None:
@@ -210,7 +255,18 @@ def test_a_decoder_is_kept_and_used_with_the_other_encoder(stitched: Path) -> No
             "",
         ),
         (
-            ["stitch", "plain.safetensors", "mirrored.safetensors", "-a", "anchors.json", "--min-accuracy", "1.01"],
+            [
+                "stitch",
+                "plain.safetensors",
+                "mirrored.safetensors",
+                "-a",
+                "anchors.json",
+                "-k",
+                "1",
+                "--no-center",
+                "--min-accuracy",
+                "1",
+            ],
             1,
             "Gate failed: the accuracy",
         ),
@@ -390,7 +446,7 @@ def test_no_colour_and_no_animation_in_ci_logs(stitched: Path) -> None:
     result = shell(command, stitched, CI="true")
     assert "\x1b" not in result.stdout + result.stderr
     assert "\r" not in result.stdout + result.stderr
-    assert result.stderr == "Error: nothing.safetensors: there is no such file.\n"
+    assert result.stderr == f"{READ}Error: nothing.safetensors: there is no such file.\n"
 
 
 def stop_encoding(desk: Path, how: Callable[[subprocess.Popen[str]], None]) -> subprocess.Popen[str]:
@@ -412,8 +468,8 @@ def stop_encoding(desk: Path, how: Callable[[subprocess.Popen[str]], None]) -> s
 @pytest.mark.parametrize(
     ("number", "code", "message"),
     [
-        (signal.SIGINT, 130, "Error: interrupted. No unfinished output was left behind.\n"),
-        (signal.SIGTERM, 143, "Error: terminated. No unfinished output was left behind.\n"),
+        (signal.SIGINT, 130, f"{READ}Error: interrupted. No unfinished output was left behind.\n"),
+        (signal.SIGTERM, 143, f"{READ}Error: terminated. No unfinished output was left behind.\n"),
     ],
 )
 def test_stopping_leaves_nothing_half_written(desk: Path, number: signal.Signals, code: int, message: str) -> None:

@@ -98,6 +98,8 @@ def test_trec_with_its_repeated_questions() -> None:
     assert describe(dataset) == "5952 texts (train 5452, test 500), 6 classes"
     assert dataset.counts == {"duplicate_content": 71, "test_content_in_train": 10}
     assert dataset.notes == (
+        f"{DATA}/trec/train.csv and {DATA}/trec/test.csv: text from text, label from label, split as named, ids by "
+        "row; column not used: fine (name it with --text, --label, …).",
         "71 rows have the content of an earlier row of the split; kept.",
         "10 test rows have content that also stands in train; kept.",
     )
@@ -117,7 +119,7 @@ def test_trec_s_vectors_have_the_ids_of_its_tables() -> None:
 @with_data
 def test_cifar_s_folders() -> None:
     dataset = read(f"{DATA}/cifar10", limit=500)
-    assert describe(dataset).startswith("1000 pictures (test 500, train 500), ")
+    assert describe(dataset).startswith("1000 pictures (train 500, test 500), ")
     assert all(name.startswith(f"{split}/") for name, split in zip(ids(dataset), splits(dataset), strict=True))
 
 

@@ -40,7 +40,7 @@ def test_several_columns_that_may_hold_the_items() -> None:
     write("a.csv", "text,question,label\na,b,c\n")
     assert refusal("a.csv") == (
         "a.csv: 2 columns may hold the items (text, question); columns found: text, question, label (the first line is "
-        "read as the header). Name it with --text, or with --image for pictures."
+        "read as the header; if it is none, say --no-header). Name it with --text, or with --image for pictures."
     )
     assert read("a.csv", text="question").items == ["b"]
     assert "2 columns may hold the items (x, y)" in refusal(write("b.csv", "x,y\na,b\n"))
@@ -61,7 +61,7 @@ def test_several_columns_that_may_be_meant(columns: str, option: str) -> None:
     shown = columns.replace(",", ", ")
     assert refusal(write("a.csv", f"text,{columns}\na,b,c\n")) == (
         f"a.csv: 2 columns may be meant ({shown}); columns found: text, {shown} (the first line is read as the "
-        f"header). Name one with {option}, or none of them with {option} ''."
+        f"header; if it is none, say --no-header). Name one with {option}, or none of them with {option} ''."
     )
 
 
@@ -70,7 +70,7 @@ def test_a_named_column_that_does_not_exist(option: str) -> None:
     write("a.csv", "text,labels,\na,b,c\n")
     assert refusal("a.csv", **{option: "lable"}) == (
         f"a.csv has no column 'lable' (--{option}); columns found: text, labels, (no name) (the first line is read as "
-        "the header). Did you mean 'labels'?"
+        "the header; if it is none, say --no-header). Did you mean 'labels'?"
     )
 
 
@@ -189,10 +189,11 @@ def test_a_guessed_label_that_is_hardly_one() -> None:
     rows = "".join(f"t{row},{row / 7}\n" for row in range(30))
     notes = read(write("a.csv", "text,target\n" + rows)).notes
     assert notes == (
+        "a.csv: text from text, label from target, no split, ids by row.",
         "The column 'target' was taken for the labels and has 30 classes in 30 rows. If it is a number to predict, say "
         "--target target; if it is no label, say --label ''.",
     )
-    assert read("a.csv", label="target").notes == ()
+    assert read("a.csv", label="target").notes == ("a.csv: text from text, label from target, no split, ids by row.",)
 
 
 def test_a_class_that_one_split_lacks_is_said() -> None:
@@ -200,9 +201,15 @@ def test_a_class_that_one_split_lacks_is_said() -> None:
     write("a.csv", "text,label\na,cat\nb,dog\nc,owl\n")
     write("b.csv", "text,label\nd,dog\n")
     dataset = read("train=a.csv", "test=b.csv")
-    assert dataset.notes == ("No row of the split test has the classes cat, owl; classes are matched by name.",)
+    assert dataset.notes == (
+        "a.csv and b.csv: text from text, label from label, split as named, ids by row.",
+        "No row of the split test has the classes cat, owl; classes are matched by name.",
+    )
     write("b.csv", "text\nd\n")
-    assert read("train=a.csv", "test=b.csv").notes == ()
+    assert read("train=a.csv", "test=b.csv").notes == (
+        "a.csv: text from text, label from label, split as named, ids by row.",
+        "b.csv: text from text, no label, split as named, ids by row.",
+    )
 
 
 def test_repeated_content_is_kept_and_counted() -> None:
@@ -212,6 +219,7 @@ def test_repeated_content_is_kept_and_counted() -> None:
     assert len(dataset) == 7
     assert dataset.counts == {"duplicate_content": 3, "test_content_in_train": 1}
     assert dataset.notes == (
+        "a.csv and b.csv: text from text, no label, split as named, ids by row.",
         "3 rows have the content of an earlier row of the split; kept.",
         "1 test row has content that also stands in train; kept.",
     )
@@ -265,3 +273,86 @@ def test_texts_and_pictures_do_not_mix() -> None:
         "train=a.csv test=pictures: 2 rows are texts and 1 are pictures; expected items of one kind. "
         "Read them in two runs."
     )
+
+
+READ: dict[str, object] = dict.fromkeys(("text", "image", "label", "target", "id", "split", "count"))
+
+
+@pytest.mark.parametrize(
+    ("header", "options", "words", "columns"),
+    [
+        (
+            "review,mood,part", {},
+            "text from review, no label, no split, ids by row; columns not used: mood, part (name them with --text, "
+            "--label, --split, …)",
+            {"text": "review"},
+        ),
+        (
+            "title,body,label", {},
+            "text from body, label from label, no split, ids by row; column not used: title (name it with --text, "
+            "--label, --split, …)",
+            {"text": "body", "label": "label"},
+        ),
+        (
+            "review,mood,part", {"text": "review", "label": "mood", "split": "part"},
+            "text from review, label from mood, split from part, ids by row",
+            {"text": "review", "label": "mood", "split": "part"},
+        ),
+        (
+            "id,text,x,y,n", {"text": "text", "target": ("x", "y"), "count": "n", "split": ""},
+            "text from text, targets from x, y, no split, ids from id, count from n",
+            {"text": "text", "target": ("x", "y"), "id": "id", "count": "n"},
+        ),
+        (
+            "text,x,y,", {"text": "text", "target": ("x",), "split": ""},
+            "text from text, target from x, no split, ids by row; column not used: y",
+            {"text": "text", "target": ("x",)},
+        ),
+    ],
+)  # fmt: skip
+def test_what_was_read_from_which_column_is_said(
+    header: str, options: dict[str, object], words: str, columns: dict[str, object]
+) -> None:
+    cells = ",".join("7" for _ in header.split(","))
+    dataset = read(write("reviews.csv", f"{header}\n{cells}\n"), **options)
+    assert dataset.notes == (f"reviews.csv: {words}.",)
+    assert dataset.columns == {**READ, **columns}
+
+
+def test_a_split_column_beside_a_split_that_was_named() -> None:
+    write("a.csv", "text,label,split\na,x,test\n")
+    dataset = read("train=a.csv")
+    assert splits(dataset) == ["train"]
+    assert dataset.notes == (
+        "a.csv: text from text, label from label, split as named (the column split is not read), ids by row.",
+    )
+    assert dataset.columns == {**READ, "text": "text", "label": "label"}
+
+
+def test_shards_that_are_read_alike_are_told_once() -> None:
+    for name in "abc":
+        write(f"{name}.csv", f"text,label\n{name},x\n")
+    write("d.csv", "body\nd\n")
+    dataset = read("a.csv", "b.csv", "c.csv", "d.csv")
+    assert dataset.notes == (
+        "a.csv and 2 others: text from text, label from label, no split, ids by row.",
+        "d.csv: text from body, no label, no split, ids by row.",
+    )
+    assert dataset.columns == {**READ, "text": ("text", "body"), "label": "label"}
+
+
+def test_the_ids_of_pictures_in_a_table() -> None:
+    write("a.png", picture())
+    dataset = read(write("a.csv", "image,label\na.png,x\n"))
+    assert dataset.notes == ("a.csv: image from image, label from label, no split, ids by path.",)
+    assert dataset.columns == {**READ, "image": "image", "label": "label"}
+    assert read("a.csv", id="").notes == ("a.csv: image from image, label from label, no split, ids by row.",)
+    assert read(write("a.jsonl", '{"image": {"path": "a.png"}}\n')).notes == (
+        "a.jsonl: image from image, no label, no split, ids by path or row.",
+    )
+
+
+def test_what_has_no_columns_has_none_to_tell() -> None:
+    write("d/cat/a.png", picture())
+    for source in (write("a.txt", "one\n"), "d"):
+        assert (read(source).notes, read(source).columns) == ((), {})

@@ -38,18 +38,27 @@ def test_class_folders_1_2_10_are_stored_by_name() -> None:
     assert dict(zip(ids(dataset), labels(dataset), strict=True)) == {"10/a.png": "10", "2/a.png": "2", "1/a.png": "1"}
 
 
-@pytest.mark.parametrize("names", [("train", "val", "test"), ("train", "dev"), ("Train", "validation"), ("test",)])
+@pytest.mark.parametrize(
+    "names", [("train", "dev", "val", "test"), ("train", "dev"), ("Train", "validation"), ("test",)]
+)
 def test_split_folders_keep_their_names(names: tuple[str, ...]) -> None:
     pictures(*(f"d/{name}/cat/a.png" for name in names))
     dataset = read("d")
     assert set(splits(dataset)) == set(names)
     assert set(labels(dataset)) == {"cat"}
-    assert ids(dataset) == sorted(f"{name}/cat/a.png" for name in names)
+    assert sorted(ids(dataset)) == sorted(f"{name}/cat/a.png" for name in names)
+
+
+def test_the_split_train_comes_first_and_test_last() -> None:
+    pictures(*(f"d/{name}/{animal}/a.png" for name in ("Test", "val", "train") for animal in ("dog", "cat")))
+    dataset = read("d")
+    assert list(dataset.split_sizes.items()) == [("train", 2), ("val", 2), ("Test", 2)]
+    assert ids(dataset)[:3] == ["train/cat/a.png", "train/dog/a.png", "val/cat/a.png"]
 
 
 def test_ids_are_the_same_whichever_way_splits_are_named() -> None:
     pictures("d/train/cat/a.png", "d/test/cat/a.png")
-    whole, named = read("d"), read("test=d/test", "train=d/train")
+    whole, named = read("d"), read("train=d/train", "test=d/test")
     assert ids(whole) == ids(named)
     assert whole.rows.fingerprint == named.rows.fingerprint
     assert whole.rows.split_fingerprint == named.rows.split_fingerprint
@@ -58,7 +67,7 @@ def test_ids_are_the_same_whichever_way_splits_are_named() -> None:
 def test_a_flat_folder_has_no_labels() -> None:
     pictures("d/a.png", "d/b.png", "e/train/a.png", "e/test/b.png")
     assert read("d").rows.targets is None
-    assert (splits(read("e")), read("e").rows.targets) == (["test", "train"], None)
+    assert (splits(read("e")), read("e").rows.targets) == (["train", "test"], None)
 
 
 def test_pictures_beside_class_folders_have_no_label() -> None:
@@ -149,7 +158,7 @@ def test_columns_of_a_folder() -> None:
 
 def test_limits_take_the_first_of_every_split() -> None:
     pictures(*(f"d/{split}/cat/{at}.png" for split in ("train", "test") for at in range(3)))
-    assert ids(read("d", limit=1)) == ["test/cat/0.png", "train/cat/0.png"]
+    assert ids(read("d", limit=1)) == ["train/cat/0.png", "test/cat/0.png"]
 
 
 def test_links_are_followed_and_do_not_loop() -> None:

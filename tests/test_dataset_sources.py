@@ -153,6 +153,10 @@ def test_standard_input_with_a_split_a_format_or_named_columns(monkeypatch: pyte
     pipe("word,kind\na,x\n", monkeypatch)
     dataset = read("-", text="word", label="kind")
     assert (dataset.items, labels(dataset)) == (["a"], ["x"])
+    assert dataset.notes[1] == "Standard input: text from word, label from kind, no split, ids by row."
+    pipe("a,x\nb,y\n", monkeypatch)
+    dataset = read("-", text="1", label="2", header=False)
+    assert (dataset.items, labels(dataset)) == (["a", "b"], ["x", "y"])
 
 
 def test_standard_input_may_be_parquet(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -220,7 +224,11 @@ def test_pipes_are_read_once_and_whole() -> None:
     assert dataset.items == lines
     assert read("train=" + through_a_pipe("text,label\na,x\n", "a.csv")).items == ["a"]
     unnamed = read(through_a_pipe("text,label\na,x\n", "63"))
-    assert (unnamed.items, unnamed.notes) == (["a"], ("63 was read as csv (say otherwise with --format).",))
+    assert unnamed.items == ["a"]
+    assert unnamed.notes == (
+        "63 was read as csv (say otherwise with --format).",
+        "63: text from text, label from label, no split, ids by row.",
+    )
     os.mkfifo("more")
     assert refusal("more", format="folder") == (
         "more is a pipe or a device, and --format folder says it is a folder. Name the folder."

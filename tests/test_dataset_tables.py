@@ -124,8 +124,14 @@ def test_blank_lines_are_no_rows() -> None:
 def test_semicolons_and_tabs_are_seen_in_the_header_and_said() -> None:
     dataset = read(write("a.csv", "text;label\na, b;c\n"))
     assert dataset.items == ["a, b"]
-    assert dataset.notes == ("a.csv was read with a semicolon between the cells.",)
-    assert read(write("b.csv", "text\tlabel\na\tb\n")).notes == ("b.csv was read with a tab between the cells.",)
+    assert dataset.notes == (
+        "a.csv was read with a semicolon between the cells.",
+        "a.csv: text from text, label from label, no split, ids by row.",
+    )
+    assert read(write("b.csv", "text\tlabel\na\tb\n")).notes == (
+        "b.csv was read with a tab between the cells.",
+        "b.csv: text from text, label from label, no split, ids by row.",
+    )
     assert labels(read(write("c.tsv", "text\tlabel\na, b\tc\n"))) == ["c"]
     assert labels(read(write("d.csv", "text|label\na|b\n"), delimiter="|")) == ["b"]
 
@@ -153,7 +159,11 @@ def test_empty_files_and_files_without_rows() -> None:
 
 def test_an_empty_part_among_others_is_told() -> None:
     dataset = read(write("a.csv", "text\na\n"), write("b.csv", "text\n"))
-    assert (dataset.items, dataset.notes) == (["a"], ("b.csv has columns and no rows.",))
+    assert dataset.items == ["a"]
+    assert dataset.notes == (
+        "b.csv has columns and no rows.",
+        "a.csv and b.csv: text from text, no label, no split, ids by row.",
+    )
 
 
 @pytest.mark.parametrize(
@@ -346,3 +356,36 @@ def test_a_limit_that_leaves_out_all_says_so() -> None:
         "a.csv: no row is left to encode; 1 row left out, the first one all:0: empty text. Mend the source, or raise "
         "--limit."
     )
+
+
+def test_a_table_without_a_header() -> None:
+    write("a.csv", "it purrs,cat\nit barks,dog\n")
+    dataset = read("a.csv", header=False, text="1", label="2")
+    assert (dataset.items, ids(dataset), labels(dataset)) == (
+        ["it purrs", "it barks"],
+        ["all:0", "all:1"],
+        ["cat", "dog"],
+    )
+    assert dataset.notes == ("a.csv: text from 1, label from 2, no split, ids by row.",)
+    assert refusal("a.csv", header=False) == (
+        "a.csv: 2 columns may hold the items (1, 2); columns found: 1, 2 (numbered, as there is no header). Name it "
+        "with --text, or with --image for pictures."
+    )
+    assert refusal("a.csv", text="1") == (
+        "a.csv has no column '1' (--text); columns found: it purrs, cat (the first line is read as the header; if it "
+        "is none, say --no-header)."
+    )
+    assert labels(read(write("b.tsv", "a\tx\nb\ty\n"), header=False, text="1", label="2")) == ["x", "y"]
+    assert read(write("c.csv", "one\ntwo\n"), header=False).items == ["one", "two"]
+
+
+def test_a_table_without_a_header_that_is_broken() -> None:
+    assert refusal(write("a.csv", "\n\n"), header=False) == "a.csv holds blank lines only; expected rows."
+    assert refusal(write("b.csv", "a,b\nc\n"), header=False, text="1") == (
+        "b.csv, line 2: 1 cell found; expected 2 (1, 2). Put quotes around a cell that holds a comma, or mend the line."
+    )
+    assert refusal(write("c.csv", "a|b\n"), header=False) == (
+        "c.csv has one column, 'a|b'; expected a comma between the cells. If another sign stands between them, say so "
+        "with --delimiter '|'; if it is one column, name it with --text."
+    )
+    assert read("c.csv", header=False, text="1").items == ["a|b"]

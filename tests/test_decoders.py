@@ -335,10 +335,18 @@ def test_targets_that_cannot_be_learned() -> None:
             DecoderSettings("mlp", strength=0.5),
             "The mlp decoder has no strength to set (0.5 was given). Leave it out.",
         ),
-        (DecoderSettings(strength=0), "The strength of the logistic decoder (C) must be above 0; 0 was given."),
+        (
+            DecoderSettings(strength=0),
+            "The strength of the logistic decoder (C) must be from 1e-09 to 1e+09; 0 was given.",
+        ),
+        # The solver of the svm decoder would never return from this one.
+        (
+            DecoderSettings("svm", strength=1e-300),
+            "The strength of the svm decoder (C) must be from 1e-09 to 1e+09; 1e-300 was given.",
+        ),
         (
             DecoderSettings("ridge", strength=float("nan")),
-            "The strength of the ridge decoder (penalty) must be above 0; nan was given.",
+            "The strength of the ridge decoder (penalty) must be from 1e-09 to 1e+09; nan was given.",
         ),
         (
             DecoderSettings("knn", strength=2.5),

@@ -60,11 +60,63 @@ def test_a_folder_says_itself_what_it_is(tmp_path: Path) -> None:
     assert parse_spec(f"timm:local-dir:{pictures}").folder == pictures
 
 
-@pytest.mark.parametrize("text", ["resnet18", "timms:resnet18", "", "-x", "C:\\model"])
+@pytest.mark.parametrize("text", ["timms:resnet18", "", "-x", "C:\\model"])
 def test_what_is_no_model_names_all_that_is(text: str) -> None:
     with pytest.raises(EncoderError) as e:
         parse_spec(text)
     assert str(e.value) == f"There is no model {text!r}. A model is {ALLOWED}."
+
+
+@pytest.mark.parametrize(
+    ("text", "meant"),
+    [
+        ("all-MiniLM-L6-v2", "st:all-MiniLM-L6-v2"),
+        ("resnet18", "timm:resnet18"),
+        ("vit_base_patch16_224.dino", "timm:vit_base_patch16_224.dino"),
+        ("intfloat/e5-small", "st:intfloat/e5-small"),
+    ],
+)
+def test_a_hub_s_name_without_its_prefix(
+    text: str, meant: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(EncoderError) as e:
+        parse_spec(text)
+    said = f"There is no folder {text!r}, and a model of a hub is written st:NAME or timm:NAME: did you mean {meant}"
+    assert str(e.value) == f"{said}?"
+    near = folder_with(tmp_path / f"{text}s")
+    with pytest.raises(EncoderError) as e:
+        parse_spec(text)
+    # Where its folder is there, what was written is a path.
+    near_by = near.relative_to(tmp_path)
+    assert str(e.value) == (
+        f"There is no folder {text!r}. Did you mean {near_by}?"
+        if "/" in text
+        else f"{said}, or the folder {near_by}?"
+    )
+
+
+def test_a_path_that_is_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    folder_with(tmp_path / "ex/demo/models/all-MiniLM-L6-v2")
+    (tmp_path / "ex/demo/models/all-MinLM-L6-v2.txt").write_text("no folder")
+    meant = "ex/demo/models/all-MiniLM-L6-v2"
+    for name in ("ex/demo/models/all-MinLM-L6-v2", "ex/dmo/models/all-MiniLM-L6-v2"):
+        with pytest.raises(EncoderError) as e:
+            parse_spec(f"st:{name}")
+        assert str(e.value) == (
+            f"The model 'st:{name}' names a folder that is not there: {name}. Did you mean st:{meant}?"
+        )
+        with pytest.raises(EncoderError) as e:
+            parse_spec(name)
+        assert str(e.value) == f"There is no folder {name!r}. Did you mean {meant}?"
+    for name in ("./nowhere", "a/b/c", "nowhere/"):
+        with pytest.raises(EncoderError) as e:
+            parse_spec(name)
+        assert str(e.value) == f"There is no folder {name!r}. A model is {ALLOWED}."
+    with pytest.raises(EncoderError) as e:
+        parse_spec("ex/demo/models/all-MinLM-L6-v2.txt")
+    assert str(e.value) == f"There is no model 'ex/demo/models/all-MinLM-L6-v2.txt'. A model is {ALLOWED}."
 
 
 def test_incomplete_specifications() -> None:

@@ -125,6 +125,16 @@ def test_truncated_texts_are_counted_or_refused() -> None:
     items = ["abcabc", "ab", "abcab"]
     made = embed(texts(items, counts={"duplicate_content": 2}), Toy(reads=4))
     assert made.counts == {"duplicate_content": 2, "truncated": 2}
+    said: list[str] = []
+    embed(texts(items), Toy(reads=4), EmbedOptions(note=said.append))
+    embed(texts(items), Toy(reads=5), EmbedOptions(note=said.append))
+    embed(texts(["ab"]), Toy(reads=1), EmbedOptions(note=said.append))
+    embed(texts(items), Toy(reads=6), EmbedOptions(note=said.append))
+    assert said == [
+        "2 of 3 texts are longer than the 4 tokens that are read, and were cut (see --max-length).",
+        "1 of 3 texts is longer than the 5 tokens that are read, and was cut (see --max-length).",
+        "1 of 1 text is longer than the 1 token that is read, and was cut (see --max-length).",
+    ]
     with pytest.raises(EncoderError) as e:
         embed(texts(items), Toy(reads=4), EmbedOptions(fail_on_truncation=True))
     assert str(e.value) == (

@@ -116,8 +116,9 @@ def test_counts_of_reading_and_encoding_arrive(place: Path) -> None:
     kept = load_embeddings("o.safetensors")
     assert kept.counts == made.counts
     assert kept.skipped == made.skipped
-    assert len(said) == 1
-    assert said[0].startswith("1 row ")
+    assert len(said) == 2
+    assert said[0] == "mixed.csv: text from text, no label, no split, ids by row."
+    assert said[1].startswith("1 row ")
 
 
 def test_anchors_in_the_source_itself(place: Path) -> None:
@@ -440,7 +441,7 @@ def test_a_limit_is_for_the_rows_and_not_for_the_anchors(place: Path) -> None:
     options = EncodeOptions(ReadOptions(limit=3), embed=EmbedOptions(note=notes.append))
     result = encode(["fruit.csv", "more.csv"], MODEL, anchors=picked("melon", "lemon", "mango"), options=options)
     check_relative(result, WORDS[:3], ["melon", "lemon", "mango"])
-    assert notes == []
+    assert notes == ["fruit.csv and more.csv: text from text, label from label, no split, ids from id."]
     made = encode("fruit.csv", MODEL, options=EncodeOptions(output="e.safetensors"))
     assert len(made.rows) == 8
     again = encode("e.safetensors", anchors=picked("melon", "lemon", "mango"), options=options)

@@ -172,8 +172,8 @@ def test_files_that_skipped_different_rows_meet_on_those_they_share() -> None:
     report = json.loads(done("stitch", "one.safetensors", "two.safetensors", "-a", "anchors.json", "--json"))
     assert report["rows"]["train"] == 22
     assert report["rows"]["not_shared"] == 2
-    assert "1 rows of one are not in all files and were left out." in report["notes"]
-    assert "1 rows of two are not in all files and were left out." in report["notes"]
+    assert "1 row of one is not in all files and was left out." in report["notes"]
+    assert "1 row of two is not in all files and was left out." in report["notes"]
     message = refused("stitch", "one.safetensors", "two.safetensors", "-a", "anchors.json", "--strict")
     assert "train3" in message
     assert "train5" in message

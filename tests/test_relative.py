@@ -406,3 +406,17 @@ def test_unknown_projections_and_parameters() -> None:
     with pytest.raises(UsageError) as caught:
         project(X, X, ProjectionSpec("cosine", params={"gamma": 1.0}))
     assert str(caught.value) == "The projection 'cosine' has no parameter gamma; its parameters: none."
+
+
+@pytest.mark.parametrize("name", ["dot", "euclidean", "l1"])
+def test_vectors_too_large_for_a_projection(name: str, recwarn: pytest.WarningsRecorder) -> None:
+    X = np.array([[3e38, 0.0], [0.0, -3e38], [1.0, 2.0]], dtype=np.float32)
+    spec = ProjectionSpec(name, center=False)
+    with pytest.raises(UsageError) as caught:
+        project(X, -X, spec)
+    assert str(caught.value) == (
+        f"The projection {name}, not centred of vectors with values up to 3e+38 is beyond what float32 can hold. "
+        "Scale the vectors down, or choose cosine or angular, which see only directions."
+    )
+    assert np.isfinite(project(X, -X, ProjectionSpec("cosine", center=False))).all()
+    assert not recwarn.list

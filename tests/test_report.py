@@ -92,6 +92,18 @@ def test_a_narrow_terminal_gets_fewer_columns_and_whole_words(monkeypatch: pytes
     assert max(len(line) for line in lines if line not in (SUMMARY, *REPORT.notes)) <= 80
 
 
+def test_no_digit_is_ever_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    """At every width: a column is there whole, folded between words, or not at all."""
+    screen = switch_on(monkeypatch)
+    for width in range(50, 130, 5):
+        monkeypatch.setenv("COLUMNS", str(width))
+        screen.truncate(0)
+        show_stitch(REPORT)
+        shown = re.sub(r"\x1b\[\d*m", "", screen.getvalue())
+        assert "…" not in shown
+        assert shown.count("±.014") >= 8
+
+
 def test_a_pipe_gets_tsv_and_the_words_go_to_stderr(capsys: pytest.CaptureFixture[str]) -> None:
     show_stitch(REPORT)
     shown = capsys.readouterr()

@@ -338,10 +338,11 @@ def test_gates() -> None:
     files, anchors = turned_pair(spread=0.3)
     report = stitch(files, anchors)
     check_gates(report, min_accuracy=0.9, min_retention=0.9)
+    halved = replace(report, cells=tuple(replace(c, scores={"accuracy": Score((0.5,))}) for c in report.cells))
     with pytest.raises(GateError) as caught:
-        check_gates(report, min_accuracy=1.01)
+        check_gates(halved, min_accuracy=0.75)
     assert str(caught.value) == (
-        "Gate failed: the accuracy of the decoder of one on two (relative) is 1.0000; at least 1.01 was asked for."
+        "Gate failed: the accuracy of the decoder of one on two (relative) is 0.5000; at least 0.75 was asked for."
     )
     with pytest.raises(GateError) as caught:
         check_gates(report, min_retention=1.5)
@@ -356,4 +357,9 @@ def test_gates() -> None:
     )
     with pytest.raises(UsageError) as error:
         check_gates(report, min_accuracy=float("nan"))
-    assert str(error.value) == "A gate must be a finite number; nan was given for accuracy."
+    assert str(error.value) == "A gate must be a finite number; nan was given for the accuracy."
+    with pytest.raises(UsageError) as error:
+        check_gates(report, min_accuracy=95)
+    assert str(error.value) == (
+        "No accuracy is above 1, and at least 95 was asked for. Give a share, for example 0.8."
+    )

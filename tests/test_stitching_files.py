@@ -268,7 +268,7 @@ def test_splits_that_contradict_each_other() -> None:
 def test_a_split_that_is_not_there() -> None:
     files, anchors = turned_pair()
     assert refusal(files, anchors, replace(RIDGE, test_split="val")) == (
-        "No labelled row to use in split 'val' of all files: 0 rows in it, of 240 in splits train, test. "
+        "No labelled row to use in split 'val' of all files: 0 rows in it, of 240 in splits test, train. "
         "Name the splits with --train-split and --test-split."
     )
 

@@ -40,6 +40,7 @@ def anchors(
     format_: shared.Format = None,
     encoding: shared.Encoding = "utf-8",
     delimiter: shared.Delimiter = None,
+    header: shared.Header = True,
     quotes: shared.Quotes = True,
     limit: shared.Limit = None,
     on_empty: shared.OnEmptyChoice = "error",
@@ -55,10 +56,12 @@ def anchors(
     from relstitch import storage
     from relstitch.anchors import PickOptions, pair_anchors, pick_anchors
     from relstitch.dataset.listing import read_ids, read_pairs
+    from relstitch.encoding.sources import source_files
     from relstitch.errors import UsageError
 
     read = read_options(locals())
-    storage.check_output(output, suffix=".json", force=force, inputs=sources)
+    inputs = [*source_files(sources), *(file for file in (ids, pairs) if file is not None)]
+    storage.check_output(output, suffix=".json", force=force, inputs=inputs)
     if (pairs is not None) != (strategy == "parallel"):
         raise UsageError("--pairs TABLE and --strategy parallel go together; only one of them was given.")
     if pairs is not None:
@@ -70,7 +73,7 @@ def anchors(
         sides = {"main": open_sides(sources, None, read)["main"]}
         choice = PickOptions(splits=tuple(splits) if splits else None, ids=listed)
         picked = pick_anchors(sides["main"], k, strategy=strategy, seed=seed, draws=draws, options=choice)
-    storage.save(picked, output, force=force, inputs=sources)
+    storage.save(picked, output, force=force, inputs=inputs)
     _report(picked, sides, output, json=json)
 
 
@@ -86,7 +89,9 @@ def _report(picked: Any, sides: dict[str, Any], output: Path, *, json: bool) -> 
     for name, found in health.items():
         facts = asdict(found)
         del facts["warnings"]
-        show_facts(f"Anchors of {name}, first of {picked.n_draws} draws" if name != "main" else "Anchors", facts)
+        if name != "main":  # in a pipe only the names of the facts say which side they are of
+            facts = {f"{name} {fact}": value for fact, value in facts.items()}
+        show_facts("Anchors" if name == "main" else f"Anchors of {name}", facts)
         for words in found.warnings:
             warn(words if name == "main" else f"{name}: {words}")
     tell(f"Wrote {output}: {picked.n_draws} × {picked.k} anchors, {picked.strategy}, seed {picked.seed}.")

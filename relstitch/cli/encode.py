@@ -1,5 +1,6 @@
 """``relstitch encode``: data and a model to an embeddings file, or with anchors to a relative file."""
 
+from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import timedelta
 from pathlib import Path
@@ -59,6 +60,7 @@ def encode(
     format_: shared.Format = None,
     encoding: shared.Encoding = "utf-8",
     delimiter: shared.Delimiter = None,
+    header: shared.Header = True,
     quotes: shared.Quotes = True,
     limit: shared.Limit = None,
     on_empty: shared.OnEmptyChoice = "error",
@@ -88,6 +90,7 @@ def encode(
     from relstitch.report import progress, show_facts, show_json, tell
 
     given, made = locals(), None
+    columns: dict[str, Any] = {}
     with progress("Encoding") as advance:
         options = EncodeOptions(
             read=read_options(given),
@@ -96,26 +99,37 @@ def encode(
                                fail_on_truncation=fail_on_truncation, progress=advance, note=tell),
             projection=ProjectionSpec(projection, center),
             side=side, draw=draw, output=output, force=force,
+            opened=lambda source: columns.update(getattr(source, "columns", {})),
         )  # fmt: skip
         if dry_run:
             plan = plan_encoding(sources, model, anchors=anchors, anchors_from=anchors_from, options=options)
             facts = {**asdict(plan), "fits": plan.fits} if json else _planned(plan)
         else:
             made = run(sources, model, anchors=anchors, anchors_from=anchors_from, options=options)
-            facts = _facts(made, output)
+            facts = {**_facts(made, output), "columns": columns if json else _read(columns)}
     if json:
         show_json(facts)
     else:
         # In words, what did not happen is not worth a line; in JSON every count is there.
         happened = (
-            {name: value for name, value in facts.items() if value or name not in made.counts} if made else facts
+            {name: value for name, value in facts.items() if value or name not in (*made.counts, "columns")}
+            if made
+            else facts
         )
         show_facts("Would do" if dry_run else f"Wrote {output}", happened)
+
+
+def _read(columns: Mapping[str, Any]) -> dict[str, Any]:
+    """The roles that a column was read for."""
+    return {role: column for role, column in columns.items() if column is not None}
 
 
 def _planned(plan: Any) -> dict[str, Any]:
     """A plan in words: sizes and times as people say them."""
     facts = {name: value for name, value in asdict(plan).items() if not name.startswith(("bytes_", "seconds"))}
+    facts["columns"] = _read(plan.columns)
+    if not facts["columns"]:
+        del facts["columns"]
     for name in ("bytes_written", "bytes_scratch", "bytes_free"):
         facts[f"disk_{name.removeprefix('bytes_')}"] = f"{getattr(plan, name) / 1e6:,.1f} MB"
     facts["time"] = "none" if plan.seconds is None else f"about {timedelta(seconds=max(1, round(plan.seconds)))}"

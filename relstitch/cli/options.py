@@ -43,7 +43,17 @@ Format = Annotated[
 ]
 Delimiter = Annotated[
     str | None,
-    typer.Option("--delimiter", help="What stands between the cells of a CSV file.", rich_help_panel=_READ),
+    typer.Option(
+        "--delimiter", help="What stands between the cells of a CSV file; tab for a tab.", rich_help_panel=_READ
+    ),
+]
+Header = Annotated[
+    bool,
+    typer.Option(
+        "--header/--no-header",
+        help="Whether the first line of CSV names the columns; if not, they are 1, 2, ….",
+        rich_help_panel=_READ,
+    ),
 ]
 Quotes = Annotated[
     bool, typer.Option("--quotes/--no-quotes", help="Whether quotes in CSV are quotes.", rich_help_panel=_READ)

@@ -24,6 +24,7 @@ def predict(
     format_: shared.Format = None,
     encoding: shared.Encoding = "utf-8",
     delimiter: shared.Delimiter = None,
+    header: shared.Header = True,
     quotes: shared.Quotes = True,
     limit: shared.Limit = None,
     on_empty: shared.OnEmptyChoice = "error",
@@ -47,14 +48,16 @@ def predict(
     from relstitch import storage
     from relstitch.encoding import EmbedOptions, EncodeOptions
     from relstitch.encoding import encode as run
+    from relstitch.encoding.sources import source_files
     from relstitch.report import progress, show_json, show_rows, tell
     from relstitch.stitching import predict_with
 
     given = {**locals(), "label_separator": None, "count": None}
     learned = storage.load_decoder(decoder)
-    model, given = _as_in_training(learned, model, given)
-    if given["model"] is None and len(sources) == 1 and storage.peek(sources[0]) in {"relative", "embeddings"}:
-        space = storage.load_spaces(sources[0])
+    if not any(map(_holds_vectors, source_files(sources))):
+        model, given = _as_in_training(learned, model, given)
+    if model is None and len(sources) == 1 and storage.peek(sources[0]) == "relative":
+        space = _first_rows(storage.load_relative(sources[0]), limit)
     else:
         with progress("Encoding") as advance:
             embed = EmbedOptions(
@@ -63,12 +66,29 @@ def predict(
             options = EncodeOptions(read=read_options(given), encoder=encoder_options(given), embed=embed)
             space = run(sources, model, options=options)
     prediction = predict_with(learned, space)
-    header, rows = _table(space.rows.ids.tolist(), prediction)
+    names, rows = _table(space.rows.ids.tolist(), prediction)
     if json:
         show_json({"decoder": str(decoder), "names": list(prediction.names), "skipped": len(space.skipped),
-                   "predictions": [dict(zip(header, row, strict=True)) for row in rows]})  # fmt: skip
+                   "predictions": [dict(zip(names, row, strict=True)) for row in rows]})  # fmt: skip
     else:
-        show_rows(header, [[row[0], *map(_cell, row[1:])] for row in rows])
+        show_rows(names, [[row[0], *map(_cell, row[1:])] for row in rows])
+
+
+def _holds_vectors(source: str) -> bool:
+    """Whether there is nothing to encode any more, so that the decoder's own model is not to be loaded for it."""
+    from relstitch.storage import peek
+
+    return Path(source).suffix.lower() in {".npy", ".npz", ".safetensors"} or peek(source) is not None
+
+
+def _first_rows(space: Any, limit: int | None) -> Any:
+    seen: dict[str, int] = {}
+    kept = []
+    for at, split in enumerate(space.rows.splits.tolist()):
+        seen[split] = seen.get(split, 0) + 1
+        if limit is None or seen[split] <= limit:
+            kept.append(at)
+    return space if limit is None else space.take(kept)
 
 
 def _as_in_training(learned: Any, model: str | None, given: dict[str, Any]) -> tuple[str | None, dict[str, Any]]:

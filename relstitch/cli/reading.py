@@ -6,16 +6,20 @@ from typing import Any
 
 from relstitch.errors import UsageError, some
 
+_SPELLED: Mapping[str | None, str] = {"\\t": "\t", "tab": "\t"}
+"""How a sign is written that a shell does not let through easily."""
+
 
 def read_options(given: Mapping[str, Any]) -> Any:
     """The `ReadOptions` among a verb's own parameters (its ``locals()``)."""
     from relstitch.dataset import ReadOptions
 
-    plain = ("text", "image", "label", "split", "count", "encoding", "delimiter", "quotes", "label_separator",
+    plain = ("text", "image", "label", "split", "count", "encoding", "header", "quotes", "label_separator",
              "limit", "on_empty", "on_bad", "allow_outside")  # fmt: skip
     values = {name: given[name] for name in plain}
     target = tuple(given.get("target") or ())
-    return ReadOptions(**values, id=given["id_"], format=given["format_"], target=target)
+    delimiter = _SPELLED.get(given["delimiter"], given["delimiter"])
+    return ReadOptions(**values, delimiter=delimiter, id=given["id_"], format=given["format_"], target=target)
 
 
 def encoder_options(given: Mapping[str, Any]) -> Any:

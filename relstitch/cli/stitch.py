@@ -105,10 +105,14 @@ def stitch(
     on the anchors' mean, and as in the paper.
     """
     from relstitch import storage
+    from relstitch.errors import UsageError
     from relstitch.report import tell
-    from relstitch.stitching import StitchOptions, check_gates, decoder_of, stitch_pair
+    from relstitch.stitching import StitchOptions, check_gate_values, check_gates, decoder_of, stitch_pair
     from relstitch.stitching import stitch as run
 
+    if json and markdown:
+        raise UsageError("--json and --markdown are two forms of one output; give one of them.")
+    check_gate_values(min_accuracy=min_accuracy, min_retention=min_retention)
     named, given = _named_files(files, train, test)
     if save_decoder is not None:
         storage.check_output(save_decoder, force=force, inputs=given)
@@ -147,7 +151,12 @@ def _named_files(
         raise UsageError(f"A stitch needs at least two files, one an encoder; {len(given)} given.")
     if len({path.resolve() for path in given}) < len(given) and not pair:
         raise UsageError("The same file was given twice; a stitch needs a file for each encoder.")
-    names = ["train", "test"] if pair and len(set(display_names(given))) < 2 else display_names(given)
+    names = display_names(given)
+    if pair and len(set(names)) < 2:
+        names = ["train", "test"]
+    elif len(set(names)) < len(names):
+        # One folder may hold one stem under two suffixes (x.npz, x.safetensors): then no part may be left out.
+        names = [path.as_posix() for path in given]
     return dict(zip(names, given, strict=True)), given
 
 

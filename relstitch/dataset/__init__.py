@@ -4,7 +4,7 @@ Every kind of table becomes a `relstitch.dataset.tables.Table` first, so that id
 alike whatever file they come from.
 """
 
-from relstitch.dataset.contents import Dataset, ImageRef, describe
+from relstitch.dataset.contents import Columns, Dataset, ImageRef, counted, describe
 from relstitch.dataset.options import FORMATS, FormatName, ReadOptions
 from relstitch.dataset.pictures import MAX_PIXELS, open_image, quiet_decoding
 from relstitch.dataset.reading import read_dataset
@@ -12,10 +12,12 @@ from relstitch.dataset.reading import read_dataset
 __all__ = [
     "FORMATS",
     "MAX_PIXELS",
+    "Columns",
     "Dataset",
     "FormatName",
     "ImageRef",
     "ReadOptions",
+    "counted",
     "describe",
     "open_image",
     "quiet_decoding",

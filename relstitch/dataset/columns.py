@@ -47,7 +47,7 @@ IMAGE_NAMES = frozenset(
 )
 LABEL_NAMES = frozenset(["label", "labels", "class", "category", "target", "intent"])
 _ID_NAMES = frozenset(["id"])
-_SPLIT_NAMES = frozenset(["split"])
+SPLIT_NAMES = frozenset(["split"])
 _PEEK = 20
 
 
@@ -102,7 +102,7 @@ def choose_columns(table: Table, options: ReadOptions, *, split_known: bool) -> 
     label = "" if options.target and options.label is None else options.label
     chosen_label = _one(table, "--label", LABEL_NAMES, label, taken)
     chosen_id = _one(table, "--id", _ID_NAMES, options.id, taken)
-    chosen_split = _one(table, "--split", _SPLIT_NAMES, split, taken)
+    chosen_split = _one(table, "--split", SPLIT_NAMES, split, taken)
     taken += [name for name in (chosen_label, chosen_id, chosen_split) if name]
     modality, content = _content(table, options, taken)
     return Chosen(

@@ -1,7 +1,7 @@
 """What a source held: the dataset, its pictures, and both in words."""
 
 import errno
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -10,6 +10,9 @@ from relstitch.artifacts import Counts, Rows, Skipped
 from relstitch.artifacts.rows import content_hash
 from relstitch.errors import DatasetError
 from relstitch.names import Modality
+
+Columns = Mapping[str, str | tuple[str, ...] | None]
+"""Role (``text``, ``image``, ``label``, ``target``, ``id``, ``split``, ``count``) → the column it was read from."""
 
 _ITEMS: dict[Modality, tuple[str, str]] = {
     "text": ("text", "texts"),
@@ -78,6 +81,8 @@ class Dataset:
             (where there are both splits), and what else happened on the way.
         notes: What a reader should know, in words.
         source: The sources, as they were given.
+        columns: Which column of the tables each role was read from: None, or several where there are several;
+            empty where there are no columns.
     """
 
     rows: Rows
@@ -87,6 +92,7 @@ class Dataset:
     counts: Counts = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     source: str = ""
+    columns: Columns = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.rows)

@@ -3,6 +3,7 @@
 import csv
 from collections.abc import Iterator, Sequence
 from functools import partial
+from itertools import islice
 
 from relstitch.dataset.contents import counted
 from relstitch.dataset.decoding import decoded_lines
@@ -14,14 +15,16 @@ from relstitch.errors import DatasetError, some
 _LONGEST_CELL = 2**31 - 1
 _NAMES = {",": "a comma", "\t": "a tab", ";": "a semicolon"}
 _LIKELY = (",", ";", "|")
+_HEADER = " (the first line is read as the header; if it is none, say --no-header)"
+_NO_HEADER = " (numbered, as there is no header)"
 
 
 def delimited_table(source: Source, options: ReadOptions) -> Table:
-    """A CSV or TSV file as a table; its first line is the header.
+    """A CSV or TSV file as a table; its first line is the header, or its columns are numbered from 1.
 
     Args:
         source: What to read.
-        options: Encoding, delimiter and quotes.
+        options: Encoding, delimiter, quotes, and whether there is a header.
 
     Returns:
         The table. Blank lines are no rows; every cell is text.
@@ -33,30 +36,32 @@ def delimited_table(source: Source, options: ReadOptions) -> Table:
     tab = source.format == "tsv"
     delimiter = options.delimiter or ("\t" if tab else _delimiter(source, options))
     rows = partial(_rows, source, options, delimiter)
-    header = next(rows(), None)
-    if header is None:
-        raise DatasetError(f"{source.name} holds blank lines only; expected a header line and rows under it.")
-    names = [cell.strip() for cell in header[1]]
-    _check_single(source.name, names, delimiter, options)
+    first = next(rows(), None)
+    if first is None:
+        expected = "a header line and rows under it" if options.header else "rows"
+        raise DatasetError(f"{source.name} holds blank lines only; expected {expected}.")
+    cells = [cell.strip() for cell in first[1]]
+    names = cells if options.header else [str(number) for number in range(1, len(cells) + 1)]
+    _check_single(source.name, names, cells[0], delimiter, options)
     guessed = options.delimiter is None and not tab and delimiter != ","
     note = f"{source.name} was read with {_NAMES.get(delimiter)} between the cells."
     return Table(
         source.name,
         tuple(Column(name, "text") for name in names),
-        partial(_records, source.name, names, delimiter, rows),
+        partial(_records, source.name, names, delimiter, partial(_body, rows, header=options.header)),
         unit="line",
         folder=source.folder,
-        hint=" (the first line is read as the header)",
+        hint=_HEADER if options.header else _NO_HEADER,
         notes=(note,) if guessed else (),
     )
 
 
-def _check_single(name: str, names: list[str], delimiter: str, options: ReadOptions) -> None:
-    """One column whose name looks like several: its whole lines would be encoded, labels and all, without a word."""
-    signs = [sign for sign in _LIKELY if len(names) == 1 and sign in names[0] and sign != delimiter]
+def _check_single(name: str, names: list[str], cell: str, delimiter: str, options: ReadOptions) -> None:
+    """One column that looks like several: its whole lines would be encoded, labels and all, without a word."""
+    signs = [sign for sign in _LIKELY if len(names) == 1 and sign in cell and sign != delimiter]
     if signs and options.delimiter is None and names[0] not in (options.text, options.image):
         raise DatasetError(
-            f"{name} has one column, {names[0]!r}; expected {_NAMES[delimiter]} between the cells. If another sign "
+            f"{name} has one column, {cell!r}; expected {_NAMES[delimiter]} between the cells. If another sign "
             f"stands between them, say so with --delimiter '{signs[0]}'; if it is one column, name it with --text."
         )
 
@@ -77,7 +82,7 @@ def _next_row(reader: Iterator[list[str]]) -> list[str] | None:
 
 
 def _rows(source: Source, options: ReadOptions, delimiter: str) -> Iterator[tuple[int, list[str]]]:
-    """The rows that are not blank lines, each with the line it begins on; the first is the header."""
+    """The rows that are not blank lines, each with the line it begins on; the first may be the header."""
     reader = csv.reader(
         decoded_lines(source, options.encoding, newline=""),
         delimiter=delimiter,
@@ -104,12 +109,15 @@ def _broken_quotes(name: str, line: int, *, at_end: bool) -> str:
     )
 
 
+def _body(rows: partial[Iterator[tuple[int, list[str]]]], *, header: bool) -> Iterator[tuple[int, list[str]]]:
+    """The rows under the header."""
+    return islice(rows(), 1 if header else 0, None)
+
+
 def _records(name: str, names: list[str], delimiter: str, rows: partial[Iterator[tuple[int, list[str]]]],
              wanted: Sequence[str]) -> Iterator[Record]:  # fmt: skip
     places = [names.index(column) for column in wanted]
-    table = rows()
-    next(table)
-    for line, row in table:
+    for line, row in rows():
         if len(row) != len(names):
             sign, found = _NAMES.get(delimiter, repr(delimiter)), counted(len(row), "cell", "cells")
             raise DatasetError(

@@ -15,7 +15,8 @@ from relstitch.dataset.options import ReadOptions
 from relstitch.dataset.sources import Source
 from relstitch.errors import DatasetError, UsageError, some
 
-SPLIT_FOLDERS = frozenset(["train", "training", "val", "valid", "validation", "dev", "test", "testing"])
+SPLIT_FOLDERS = ("train", "training", "val", "valid", "validation", "dev", "test", "testing")
+"""What split folders are called, in the order in which their rows come."""
 _NOT_CLASSES = frozenset(["__macosx", "thumbs.db", "desktop.ini"])
 
 
@@ -42,7 +43,8 @@ def folder_items(source: Source, options: ReadOptions, journal: Journal) -> Iter
         journal: Where pictures that cannot be read, and files left out, are noted.
 
     Yields:
-        One row a picture; its id is its path in the folder, after the split that the source was given.
+        One row a picture, those of the split train first, those of test last; its id is its path in the folder,
+        after the split that the source was given.
 
     Raises:
         DatasetError: There are no pictures in it, or its top folders are partly splits.
@@ -61,6 +63,9 @@ def folder_items(source: Source, options: ReadOptions, journal: Journal) -> Iter
             f"them: {source.split}={Path(source.name) / listing.pictures[0].parts[0]}"
         )
     _note(source.name, listing, journal, has_splits=has_splits)
+    if has_splits:
+        # Inside a split the pictures stay in the order of their paths.
+        listing.pictures.sort(key=lambda path: SPLIT_FOLDERS.index(path.parts[0].lower()))
     for path in listing.pictures:
         split = path.parts[0] if has_splits else source.split or DEFAULT_SPLIT
         if journal.room(split):

@@ -4,6 +4,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 from relstitch.artifacts import Skipped
+from relstitch.dataset.column_notes import ColumnUse
 from relstitch.dataset.contents import ImageRef
 
 DEFAULT_SPLIT = "all"
@@ -44,6 +45,7 @@ class Journal:
         notes: What a reader should know, in words.
         counts: What happened, as numbers.
         guessed_label: The column that was taken for the labels without being named, or None.
+        uses: How the columns of each table were used.
     """
 
     limit: int | None
@@ -52,6 +54,7 @@ class Journal:
     notes: list[str] = field(default_factory=list)
     counts: Counter[str] = field(default_factory=Counter)
     guessed_label: str | None = None
+    uses: list[ColumnUse] = field(default_factory=list)
     _numbers: Counter[str] = field(default_factory=Counter)
     _taken: Counter[str] = field(default_factory=Counter)
 

@@ -27,6 +27,7 @@ class ReadOptions:
         format: What the sources are, where their names do not say it.
         encoding: The encoding of text files.
         delimiter: What stands between the cells of a CSV file; None reads it off the first line.
+        header: Whether the first line of a CSV or TSV file names its columns; False names them ``1``, ``2`` ….
         quotes: Whether quotes in CSV and TSV are quotes; False reads them as ordinary characters.
         label_separator: What stands between several labels in one cell.
         limit: How many rows to read of every split: the first ones, counted before anything is left out.
@@ -49,6 +50,7 @@ class ReadOptions:
     format: FormatName | None = None
     encoding: str = "utf-8"
     delimiter: str | None = None
+    header: bool = True
     quotes: bool = True
     label_separator: str | None = None
     limit: int | None = None

@@ -8,6 +8,7 @@ import numpy as np
 
 from relstitch.artifacts import Rows, Skipped, Targets
 from relstitch.dataset.arrays import VectorPart, vector_parts
+from relstitch.dataset.column_notes import column_notes, common_columns
 from relstitch.dataset.contents import Dataset, counted
 from relstitch.dataset.delimited import delimited_table
 from relstitch.dataset.folders import folder_items
@@ -127,6 +128,7 @@ def _item_dataset(
     skipped = _skipped(items, options, journal, source)
     modality = _check_modality(items, source)
     _check_ids([item.id for item in items], source)
+    journal.notes += column_notes(journal.uses)
     splits = [item.split for item in items]
     targets = real_targets(items, options.target) if options.target else class_targets([item.label for item in items])
     if targets is not None and targets.kind != "real":
@@ -143,7 +145,8 @@ def _item_dataset(
     )
     _note_repeated(rows, journal)
     contents: list[Any] = [item.content for item in items]
-    return Dataset(rows, contents, modality, skipped, dict(journal.counts), tuple(journal.notes), source)
+    columns, notes = common_columns(journal.uses), tuple(journal.notes)
+    return Dataset(rows, contents, modality, skipped, dict(journal.counts), notes, source, columns)
 
 
 def _skipped(items: list[Item], options: ReadOptions, journal: Journal, source: str) -> tuple[Skipped, ...]:

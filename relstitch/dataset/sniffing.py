@@ -18,7 +18,7 @@ def sniff_format(source: Source, options: ReadOptions) -> FormatName:
     """Tell JSONL, a JSON array, CSV or TSV, Parquet, NumPy arrays and plain lines apart by what comes first.
 
     A table is seen by its header: one of its cells is a column the user named, or a name that columns of texts or
-    pictures have. Everything else is plain lines.
+    pictures have; where the user says that there is no header, by more than one cell. Everything else is plain lines.
 
     Args:
         source: Standard input, or a pipe.
@@ -68,6 +68,8 @@ def _table_form(first: str, options: ReadOptions) -> FormatName | None:
         except csv.Error:
             continue
         known = {cell for cell in cells if cell in named or cell.casefold() in TEXT_NAMES | IMAGE_NAMES}
-        if known and (len(cells) > 1 or delimiter == ","):
+        if not options.header and len(cells) > 1:
+            return form
+        if options.header and known and (len(cells) > 1 or delimiter == ","):
             return form
     return None

@@ -8,6 +8,7 @@ from typing import Any
 
 from relstitch.artifacts import Skipped
 from relstitch.artifacts.rows import content_hash
+from relstitch.dataset.column_notes import column_use
 from relstitch.dataset.columns import Chosen, choose_columns
 from relstitch.dataset.contents import ImageRef, picture_bytes
 from relstitch.dataset.items import DEFAULT_SPLIT, Item, Journal, Label
@@ -70,6 +71,8 @@ def table_items(
         raise DatasetError(f"{table.name} holds no values; expected rows with a text or a picture each.")
     chosen = choose_columns(table, options, split_known=split is not None)
     journal.notes += table.notes
+    if source.format != "text":  # lines have no columns
+        journal.uses.append(column_use(source.name, table, chosen, options, split_known=split is not None))
     if chosen.label_guessed and chosen.label is not None:
         journal.guessed_label = chosen.label
     reading = _Reading(source, table, chosen, options, journal, split)

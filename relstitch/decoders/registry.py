@@ -55,6 +55,10 @@ METHODS: Mapping[str, Method] = {
 """The registry. Every strength was measured on inputs standardised with the training rows' statistics."""
 
 
+LEAST, MOST = 1e-9, 1e9
+"""The strengths there may be. Far beyond them solvers end before they begin (C = 1e-300) or never (C = 1e300)."""
+
+
 @dataclass(frozen=True)
 class DecoderSettings:
     """What to fit.
@@ -94,9 +98,10 @@ def method_of(settings: DecoderSettings) -> Method:
         )
     if strength is not None and not method.strength_name:
         raise UsageError(f"The {name} decoder has no strength to set ({strength:g} was given). Leave it out.")
-    if strength is not None and not (0 < strength < float("inf")):
+    if strength is not None and not (LEAST <= strength <= MOST):
         raise UsageError(
-            f"The strength of the {name} decoder ({method.strength_name}) must be above 0; {strength:g} was given."
+            f"The strength of the {name} decoder ({method.strength_name}) must be from {LEAST:g} to {MOST:g}; "
+            f"{strength:g} was given."
         )
     if strength is not None and name == "knn" and strength != int(strength):
         raise UsageError(f"The knn decoder asks a whole number of neighbours; {strength:g} was given.")

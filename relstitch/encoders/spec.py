@@ -1,6 +1,8 @@
 """What a user writes after ``-m``: which model, and where it is."""
 
+import difflib
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +17,8 @@ ALLOWED = (
     "timm:NAME, timm:hf-hub:USER/REPO, timm:local-dir:FOLDER, st:NAME_OR_FOLDER, python:MODULE:FACTORY, "
     "or a folder that holds a model"
 )
+_TIMM = re.compile(r"(?=.*[\d_.])[a-z][a-z0-9_]*(\.\w+)?")
+"""How names look in timm: resnet18.a1_in1k."""
 _OPTIONS: Mapping[ModelKind, tuple[str, ...]] = {
     "timm": ("device", "dtype", "checkpoint", "by_order"),
     "st": ("device", "dtype", "prompt", "max_length", "trust_remote_code"),
@@ -70,7 +74,7 @@ def parse_spec(text: str) -> ModelSpec:
 def _from_folder(text: str) -> ModelSpec:
     folder = Path(text).expanduser()
     if not text or not folder.is_dir():
-        raise EncoderError(f"There is no model {text!r}. A model is {ALLOWED}.")
+        raise EncoderError(_no_folder(text, folder))
     config = read_json(folder / "config.json")
     config = config if isinstance(config, dict) else {}
     if (folder / "modules.json").is_file() or "model_type" in config or "architectures" in config:
@@ -81,6 +85,34 @@ def _from_folder(text: str) -> ModelSpec:
         f"The folder {text} does not say what model it is: expected modules.json (sentence-transformers), or a "
         "config.json with 'model_type' (transformers) or 'architecture' (timm)."
     )
+
+
+def _no_folder(text: str, folder: Path) -> str:
+    """What to say of text without a prefix: a path, or a hub's name whose prefix was forgotten."""
+    near = nearest_folder(folder) if text else None
+    if not text or ":" in text or text.startswith("-") or folder.exists():
+        return f"There is no model {text!r}. A model is {ALLOWED}."
+    if _is_path(text) or text.count("/") > 1 or text.endswith("/") or ("/" in text and folder.parent.is_dir()):
+        hint = f"Did you mean {near}?" if near else f"A model is {ALLOWED}."
+        return f"There is no folder {text!r}. {hint}"
+    hub = f"{'timm' if _TIMM.fullmatch(text) else 'st'}:{text}"
+    return (
+        f"There is no folder {text!r}, and a model of a hub is written st:NAME or timm:NAME: did you mean {hub}"
+        f"{f', or the folder {near}' if near else ''}?"
+    )
+
+
+def nearest_folder(folder: Path) -> Path | None:
+    """The existing folder whose path is most like one that does not exist; None where nothing is like it."""
+    if folder.is_dir():
+        return folder
+    parent = None if folder.parent == folder else nearest_folder(folder.parent)
+    try:
+        names = [] if parent is None else sorted(entry.name for entry in parent.iterdir() if entry.is_dir())
+    except OSError:
+        return None
+    near = difflib.get_close_matches(folder.name, names, n=1)
+    return parent / near[0] if parent is not None and near else None
 
 
 def _timm_spec(text: str, name: str) -> ModelSpec:
@@ -122,7 +154,9 @@ def _is_path(name: str) -> bool:
 def _existing_folder(text: str, name: str) -> Path:
     folder = Path(name).expanduser()
     if not folder.is_dir():
-        raise EncoderError(f"The model {text!r} names a folder that is not there: {folder}.")
+        near = nearest_folder(folder)
+        hint = f" Did you mean {text.removesuffix(name)}{near}?" if near else ""
+        raise EncoderError(f"The model {text!r} names a folder that is not there: {folder}.{hint}")
     return folder
 
 

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from relstitch.artifacts import Embeddings, Skipped
-from relstitch.dataset import Dataset, quiet_decoding
+from relstitch.dataset import Dataset, counted, quiet_decoding
 from relstitch.encoders import EncodedBatch, Encoder
 from relstitch.encoding.batches import Batch, EmbedOptions, PatientEncoder, batches
 from relstitch.encoding.scratch import vector_room
@@ -85,6 +85,7 @@ def embed(dataset: Dataset, encoder: Encoder, options: EmbedOptions = _DEFAULTS)
                 harvest.add(batch, encoded)
             if options.progress is not None:
                 options.progress(harvest.seen, len(dataset))
+    _note_truncation(harvest, encoder)
     return _embeddings(harvest, encoder)
 
 
@@ -116,6 +117,20 @@ def _check_truncation(encoder: Encoder, encoded: EncodedBatch, names: list[str],
             f"{len(names)} texts of a batch are longer: {some(ids)}. Shorten them, raise --max-length, or leave out "
             "--fail-on-truncation."
         )
+
+
+def _note_truncation(harvest: _Harvest, encoder: Encoder) -> None:
+    if not harvest.truncated:
+        return
+    tokens = encoder.stamp.max_length
+    read = (
+        "the encoder reads" if tokens is None else f"the {counted(tokens, 'token that is', 'tokens that are')} read"
+    )
+    are, were = ("is", "was") if harvest.truncated == 1 else ("are", "were")
+    harvest.options.say(
+        f"{harvest.truncated} of {counted(harvest.filled, 'text', 'texts')} {are} longer than {read}, and {were} cut "
+        "(see --max-length)."
+    )
 
 
 def _embeddings(harvest: _Harvest, encoder: Encoder) -> Embeddings:

@@ -1,7 +1,7 @@
 """One job of encoding: everything opened and checked before the first item is encoded."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import cast
@@ -20,6 +20,8 @@ from relstitch.meeting import locate
 from relstitch.relative import project
 from relstitch.storage import check_output, load_anchors
 
+Opened = Callable[[Dataset | Embeddings], None]
+
 
 @dataclass(frozen=True)
 class EncodeOptions:
@@ -35,6 +37,7 @@ class EncodeOptions:
         draw: Which draw of the anchors.
         output: A file to write the result to, whole or not at all; None only returns it.
         force: Whether a file that stands there may be replaced.
+        opened: Called with the source as soon as it was read; None tells nobody.
     """
 
     read: ReadOptions = field(default_factory=ReadOptions)
@@ -46,6 +49,7 @@ class EncodeOptions:
     draw: int = 0
     output: str | Path | None = None
     force: bool = False
+    opened: Opened | None = None
 
     @property
     def embedding(self) -> EmbedOptions:
@@ -119,7 +123,7 @@ def open_job(
     _check_options(anchors, anchors_from, options)
     _check_output([sources, anchors_from or []], anchors, wanted, options)
     name = source_name(sources, default="the source")
-    source = _opened(sources, options.read, wanted, options)
+    source = _opened(sources, options.read, wanted, options, tell=options.opened)
     anchoring = None
     if anchors is not None:
         picked = anchors if isinstance(anchors, Anchors) else load_anchors(anchors)
@@ -184,8 +188,12 @@ def _weights(model: str | None, checkpoint: str | None) -> Iterator[str | Path]:
         yield from folder.rglob("*.safetensors")
 
 
-def _opened(sources: Source, read: ReadOptions, model: str | None, options: EncodeOptions) -> Dataset | Embeddings:
+def _opened(
+    sources: Source, read: ReadOptions, model: str | None, options: EncodeOptions, *, tell: Opened | None = None
+) -> Dataset | Embeddings:
     opened = open_source(sources, read)
+    if tell is not None:
+        tell(opened)
     if isinstance(opened, Embeddings):
         return opened
     for note in opened.notes:

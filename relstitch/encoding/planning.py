@@ -10,7 +10,7 @@ import numpy as np
 
 from relstitch.artifacts import Anchors, Embeddings, Rows
 from relstitch.artifacts.rows import HASH_HEX
-from relstitch.dataset import Dataset
+from relstitch.dataset import Columns, Dataset
 from relstitch.encoders import Encoder
 from relstitch.encoding.embedding import embed
 from relstitch.encoding.jobs import EncodeOptions, Job, load_for, open_job
@@ -26,6 +26,7 @@ class EncodingPlan:
 
     Attributes:
         source: What would be read.
+        columns: Which column of its tables each role is read from (`relstitch.dataset.Dataset.columns`).
         modality: What its items are.
         splits: Rows of each split.
         skipped: Rows that reading left out already.
@@ -41,6 +42,7 @@ class EncodingPlan:
     """
 
     source: str
+    columns: Columns
     modality: str
     splits: Mapping[str, int]
     skipped: int
@@ -103,6 +105,7 @@ def plan_encoding(
     place = Path() if options.output is None else Path(options.output).parent
     return EncodingPlan(
         job.name,
+        job.source.columns if isinstance(job.source, Dataset) else {},
         job.source.modality if isinstance(job.source, Dataset) else job.source.encoder.modality,
         {split: int(rows.in_splits(split).sum()) for split in rows.split_names},
         len(job.source.skipped),

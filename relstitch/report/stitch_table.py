@@ -106,13 +106,14 @@ def show_stitch(report: StitchReport) -> None:
 def _fitting(report: StitchReport, width: int) -> Table:
     """The table for a terminal: where it is too narrow, without the last columns, which --json and TSV still have."""
     header, lines = _header(report), _lines(report)
-    widths = [max(map(len, column)) + 2 for column in zip(header, *lines, strict=True)]
+    # Each column is followed by two spaces and a divider; a digit that is cut off would be another number.
+    widths = [max(map(len, column)) + 3 for column in zip(header, *lines, strict=True)]
     shown = len(header)
     while shown > 3 + len(report.forms) and sum(widths[:shown]) > width:
         shown -= 1
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold")
     for at, title in enumerate(header[:shown]):
-        table.add_column(Text(title), justify="left" if at < 2 else "right", no_wrap=sum(widths[:shown]) <= width)
+        table.add_column(Text(title), justify="left" if at < 2 else "right", overflow="fold")
     for cells in lines:
         table.add_row(*(Text(cell) for cell in cells[:shown]), style="dim" if cells[0] == cells[1] else "")
     return table

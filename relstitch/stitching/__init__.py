@@ -2,19 +2,21 @@
 
 from collections.abc import Mapping
 
-from relstitch.artifacts import Anchors, StitchReport
+from relstitch.artifacts import Anchors, Embeddings, StitchReport
 from relstitch.decoders import DecoderSettings, method_of
 from relstitch.errors import UsageError, some
+from relstitch.meeting import meet_all
 from relstitch.stitching.draws import anchor_draws
 from relstitch.stitching.keeping import decoder_of, predict_with, representations_for, sides_of
 from relstitch.stitching.matrix import forms_of, measure
 from relstitch.stitching.options import Space, StitchOptions
 from relstitch.stitching.parties import gather, gather_pair
-from relstitch.stitching.reporting import check_gates, report_on
+from relstitch.stitching.reporting import check_gate_values, check_gates, report_on
 
 __all__ = [
     "Space",
     "StitchOptions",
+    "check_gate_values",
     "check_gates",
     "decoder_of",
     "predict_with",
@@ -66,6 +68,10 @@ def stitch(
             f"A stitch needs at least two files, one an encoder; {len(files)} given ({some(files) or 'none'})."
         )
     _check_method(options)
+    _check_general(anchors, options)
+    if all(isinstance(space, Embeddings) for space in files.values()):
+        # Files of different data lack each other's anchors too, but that is not what is wrong with them.
+        meet_all({name: space.rows for name, space in files.items()}, strict=options.strict)
     draws = anchor_draws(files, anchors, options, sides_of(files, options, pair=False))
     gathering = gather(files, {name: [draw[name].anchors for draw in draws] for name in files}, options)
     forms = forms_of(list(files.values()), options)
@@ -100,11 +106,30 @@ def stitch_pair(
     if train[0] == test[0]:
         raise UsageError(f"Both files are called {train[0]!r}; give the decoder's and the encoder's file two names.")
     _check_method(options)
+    if options.strict:
+        raise UsageError(
+            "--strict demands the same rows of all files; --train and --test take other rows from each. "
+            "Leave --strict out."
+        )
     files = dict((train, test))
     draws = anchor_draws(files, anchors, options, sides_of(files, options, pair=True))
     gathering = gather_pair(train, test, {name: [draw[name].anchors for draw in draws] for name in files}, options)
     forms = forms_of(list(files.values()), options)
     return report_on(gathering, draws, forms, measure(gathering.parties, draws, forms, options), options)
+
+
+def _check_general(anchors: Anchors | None, options: StitchOptions) -> None:
+    """Refuse sides that files of one dataset cannot be on."""
+    if options.test_side is not None:
+        raise UsageError(
+            f"A side of its own for the tested file ({options.test_side!r}) goes with --train and --test; all files "
+            "of this form hold the same data, and are on the side that --train-side names."
+        )
+    if anchors is not None and len(anchors.sides) > 1 and options.train_side is None:
+        raise UsageError(
+            f"These anchors have {len(anchors.sides)} sides ({some(side.name for side in anchors.sides)}). Stitch "
+            "files of different sides with --train and --test; where all are on one side, name it with --train-side."
+        )
 
 
 def _check_method(options: StitchOptions) -> None:

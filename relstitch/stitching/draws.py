@@ -68,7 +68,10 @@ def _with_draws(anchors: Anchors, files: Mapping[str, Embeddings], options: Stit
     if options.draws is not None and options.draws > anchors.n_draws:
         from relstitch.anchors import more_draws
 
-        anchors = more_draws(anchors, _source(anchors, files), options.draws)
+        # Parallel anchors cannot be drawn anew, which is for `more_draws` to say: their files need not meet.
+        parallel = len(anchors.sides) > 1
+        source = next(iter(files.values())) if parallel else _source(anchors, files)
+        anchors = more_draws(anchors, source, options.draws)
     if options.draws is not None:
         anchors = replace(
             anchors, sides=tuple(replace(side, draws=side.draws[: options.draws]) for side in anchors.sides)
@@ -104,11 +107,24 @@ def _check_relative(files: Mapping[str, Relative], anchors: Anchors | None, opti
                 f"{one} and {other} were made with different anchors: {one} with {told(left.anchors)}, {other} with "
                 f"{told(right.anchors)}. Encode both with the same anchors file."
             )
+    _check_what_they_carry(files, options)
+
+
+def _check_what_they_carry(files: Mapping[str, Relative], options: StitchOptions) -> None:
+    """Refuse options that ask for something else than what is in the files."""
+    if options.train_side is not None or options.test_side is not None:
+        raise UsageError("Relative files carry the side of their anchors: leave --train-side and --test-side out.")
     first, space = next(iter(files.items()))
     if options.center is not None and options.center != space.projection.center:
         raise UsageError(
             f"{first} and the others were projected with {space.projection}; the other form needs the embeddings "
             "files. Leave --center and --no-center out, or encode anew."
+        )
+    # Cosine is what is not asked for: relative files of any projection are stitched without a word about it.
+    if options.projection not in (StitchOptions.projection, space.projection.name):
+        raise UsageError(
+            f"{first} was projected with {space.projection}, and {options.projection!r} was asked for; another "
+            "projection needs the embeddings files. Leave --projection out, or encode anew."
         )
 
 

@@ -9,6 +9,10 @@ from relstitch.stitching.options import Space, StitchOptions
 
 CENTRED, PAPER, ABSOLUTE = "relative", "relative, paper", "absolute"
 _MUCH = 0.05
+_NOT_ONE = (
+    " No test row holds a label that they learned: if the files only name their classes differently, say how with "
+    "--label-map."
+)
 _LOW = 0.5
 
 
@@ -48,12 +52,11 @@ def notes_on_unseen(unseen: Mapping[str, int], without: Mapping[Key, float], met
     if not unseen:
         return
     listed = some(f"{name} ({count})" for name, count in unseen.items())
+    lead = next((form for form, _, _ in without if form != ABSOLUTE), None)
     better = some(
-        f"{decoder} on {encoder} {value:.3f}"
-        for (form, decoder, encoder), value in without.items()
-        if form not in (PAPER, ABSOLUTE)
+        f"{decoder} on {encoder} {value:.3f}" for (form, decoder, encoder), value in without.items() if form == lead
     )
-    tail = f" Without those rows the {metric.replace('_', ' ')} is: {better}." if better else ""
+    tail = f" Without those rows the {metric.replace('_', ' ')} is: {better}." if better else _NOT_ONE
     yield f"Test rows hold labels that the training rows lack, and count as wrong: {listed}.{tail}"
 
 

@@ -51,5 +51,7 @@ class StitchOptions:
     def __post_init__(self) -> None:
         if not self.seeds:
             raise UsageError("No decoder seed was given: at least one is needed, for example seeds=(0,).")
+        if min(self.seeds) < 0:
+            raise UsageError(f"A decoder seed must be 0 or larger; {min(self.seeds)} was given.")
         if self.draws is not None and self.draws < 1:
             raise UsageError(f"{self.draws} anchor draws were asked for; at least one is needed.")

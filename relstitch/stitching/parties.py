@@ -60,14 +60,14 @@ def gather(
         options: Splits, strictness, label map.
 
     Returns:
-        One party a file. All have the same training and test rows, in the same order.
+        One party a file. All have the same training and test rows, in the order of their ids.
 
     Raises:
         UsageError: No labelled row to train on or to score.
         MismatchError: Files that do not meet, or that disagree on a row's split or label.
     """
     rows = {name: space.rows for name, space in files.items()}
-    shared = meet_all(rows, strict=options.strict)
+    shared = _by_id(rows, meet_all(rows, strict=options.strict))
     _check_splits(rows, shared)
     targets = agreed_targets(rows, shared, options.label_map)
     names = list(files)
@@ -76,7 +76,11 @@ def gather(
     train, test, counts, notes = _choose_rows(known, labelled, anchors[names[0]], options)
     left_out = {name: len(rows[name]) - len(at) for name, at in zip(names, shared, strict=True)}
     notes += [
-        f"{count} rows of {name} are not in all files and were left out." for name, count in left_out.items() if count
+        f"1 row of {name} is not in all files and was left out."
+        if count == 1
+        else f"{count} rows of {name} are not in all files and were left out."
+        for name, count in left_out.items()
+        if count
     ]
     parties = tuple(
         Party(name, files[name], targets[name], at[train], at[test]) for name, at in zip(names, shared, strict=True)
@@ -124,14 +128,27 @@ def gather_pair(
     repeated = scored & _repeats(score, learn.take(taught), by_id=same)
     counts = {"train": int(taught.sum()), "test": int(scored.sum())}
     parties = (
-        Party(train[0], train[1], targets[train[0]], np.flatnonzero(taught), np.flatnonzero(own)),
-        Party(test[0], test[1], targets[test[0]], np.empty(0, dtype=np.intp), np.flatnonzero(scored)),
+        Party(train[0], train[1], targets[train[0]], _where(learn, taught), _where(learn, own)),
+        Party(test[0], test[1], targets[test[0]], np.empty(0, dtype=np.intp), _where(score, scored)),
     )
     notes = []
     if not own.any():
         notes.append(f"{train[0]} has no labelled rows in split {options.test_split!r}, so there is no ceiling.")
     more_counts, more_notes = _overlaps(repeated, are_anchors, scored)
     return Gathering(parties, counts | more_counts, (*notes, *more_notes))
+
+
+def _by_id(rows: Mapping[str, Rows], shared: Sequence[Index]) -> tuple[Index, ...]:
+    """The shared rows in the order of their ids: what order a file has them in must not decide a figure."""
+    first = next(iter(rows.values()))
+    order = np.argsort(first.ids[shared[0]], kind="stable")
+    return tuple(at[order] for at in shared)
+
+
+def _where(rows: Rows, chosen: Mask) -> Index:
+    """Where the chosen rows stand, in the order of their ids."""
+    at = np.flatnonzero(chosen)
+    return at[np.argsort(rows.ids[at], kind="stable")]
 
 
 def _choose_rows(
@@ -150,7 +167,9 @@ def _choose_rows(
     for which, mask in unlabelled.items():
         if mask.any():
             kind = which.removeprefix("unlabelled_")
-            notes.append(f"{int(mask.sum())} {kind} rows have no label in any file and were left out.")
+            words = f"1 {kind} row has no label in any file and was left out."
+            many = f"{int(mask.sum())} {kind} rows have no label in any file and were left out."
+            notes.append(words if mask.sum() == 1 else many)
     return np.flatnonzero(train), np.flatnonzero(test), counts | more_counts, notes
 
 
@@ -159,11 +178,14 @@ def _overlaps(repeated: Mask, are_anchors: Mask, scored: Mask) -> tuple[dict[str
     counts = {"test_in_train": int(repeated.sum()), "test_in_anchors": int(are_anchors.sum())}
     notes = []
     if counts["test_in_train"]:
+        one = counts["test_in_train"] == 1
         notes.append(
-            f"{counts['test_in_train']} of {int(scored.sum())} test rows hold content that also stands in the "
-            "training rows; they are scored with the rest."
+            f"{counts['test_in_train']} of {int(scored.sum())} test rows {'holds' if one else 'hold'} content that "
+            f"also stands in the training rows; {'it is' if one else 'they are'} scored with the rest."
         )
-    if counts["test_in_anchors"]:
+    if counts["test_in_anchors"] == 1:
+        notes.append("1 test row is an anchor (by id or content) and is not scored.")
+    elif counts["test_in_anchors"]:
         notes.append(f"{counts['test_in_anchors']} test rows are anchors (by id or content) and are not scored.")
     return counts, notes
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from relstitch.artifacts import Cell, Score, StitchReport
 from relstitch.decoders import DecoderSettings, method_of
-from relstitch.errors import GateError, UsageError
+from relstitch.errors import GateError, UsageError, some
 from relstitch.scoring import LEADING, METRICS, Scored, floor
 from relstitch.stitching.draws import Draw
 from relstitch.stitching.matrix import Form, Key, Results, used_seeds
@@ -98,7 +98,7 @@ def _missing_classes(learner: Party, scored: Party) -> list[str]:
         return []
     used, scored_too = ({targets.names[code] for code in np.unique(targets.values)} for targets in (train, test))
     absent = sorted(used - scored_too)
-    return [f"Classes without a test row: {', '.join(absent)}."] if absent else []
+    return [f"Classes without a test row: {some(absent, 12)}."] if absent else []
 
 
 def _settings(
@@ -121,6 +121,28 @@ def _settings(
     }  # fmt: skip
 
 
+def check_gate_values(*, min_accuracy: float | None = None, min_retention: float | None = None) -> None:
+    """Refuse gates that mean nothing, before hours of work are measured by them.
+
+    Args:
+        min_accuracy: As `check_gates`.
+        min_retention: As `check_gates`.
+
+    Raises:
+        UsageError: A gate that is no finite number, or an accuracy above 1, which nothing can reach.
+
+    Example:
+        >>> check_gate_values(min_accuracy=0.8, min_retention=0.9)
+    """
+    for called, gate in (("accuracy", min_accuracy), ("retention", min_retention)):
+        if gate is not None and not np.isfinite(gate):
+            raise UsageError(f"A gate must be a finite number; {gate} was given for the {called}.")
+    if min_accuracy is not None and min_accuracy > 1:
+        raise UsageError(
+            f"No accuracy is above 1, and at least {min_accuracy:g} was asked for. Give a share, for example 0.8."
+        )
+
+
 def check_gates(
     report: StitchReport, *, min_accuracy: float | None = None, min_retention: float | None = None
 ) -> None:
@@ -133,19 +155,18 @@ def check_gates(
 
     Raises:
         GateError: A pair is below, or has no such figure.
-        UsageError: A gate that is no finite number.
+        UsageError: As `check_gate_values`.
 
     Example:
         >>> check_gates(StitchReport("accuracy", "ridge", (), ("relative",), (), 0.0, {}, {}), min_accuracy=0.5)
     """
     form = next((form for form in report.forms if form.startswith("relative")), report.forms[0])
     cells = [cell for cell in report.cells if cell.form == form and cell.stitched]
+    check_gate_values(min_accuracy=min_accuracy, min_retention=min_retention)
     gates = ((report.metric, min_accuracy), ("retention", min_retention))
     for called, gate in gates:
         if gate is None:
             continue
-        if not np.isfinite(gate):
-            raise UsageError(f"A gate must be a finite number; {gate} was given for {called.replace('_', ' ')}.")
         for cell in cells:
             figure = (cell.retention if called == "retention" else cell.scores.get(called, Score())).mean
             if figure is None or figure < gate:
