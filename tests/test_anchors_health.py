@@ -56,7 +56,7 @@ def test_few_anchors_below_the_width() -> None:
     source = embedded(normal(1, 50, 12))
     assert anchor_health(pick_anchors(source, 6), source).warnings[:2] == (
         "Only 6 anchors: below 10, a representation is 6 numbers a row and can hold little.",
-        "k = 6 is below the encoder's width d = 12; the rule of thumb is k ≥ d, where there is data for it.",
+        "k = 6 is far below the encoder's width d = 12; the rule of thumb is k ≥ d, where there is data for it.",
     )
 
 

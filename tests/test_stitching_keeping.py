@@ -149,3 +149,17 @@ def test_a_decoder_of_absolute_embeddings() -> None:
         "This decoder reads the absolute embeddings of an unnamed encoder, and a relative file was given. "
         "Give embeddings of that encoder."
     )
+
+
+def test_the_same_model_with_other_settings_is_told_which() -> None:
+    files, anchors = turned_pair(spread=1.2)
+    for name, one in files.items():
+        files[name] = replace(one, encoder=replace(one.encoder, weights_sha256=name * 20, max_length=64))
+    decoder = decoder_of("one", files, anchors)
+    other = replace(files["two"], encoder=replace(files["two"].encoder, max_length=8, prompt="query: "))
+    with pytest.raises(MismatchError) as caught:
+        predict_with(decoder, other)
+    assert str(caught.value) == (
+        "This decoder serves st:two with other settings: max_length 8 instead of 64, prompt 'query: ' instead of None. "
+        "Encode with the same ones."
+    )

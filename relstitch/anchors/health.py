@@ -154,8 +154,10 @@ def _warnings_of_vectors(health: AnchorHealth) -> Iterator[str]:
     k, d = health.k, health.d
     if d is None or health.rank is None:
         return
-    if k < d:
-        yield f"k = {k} is below the encoder's width d = {d}; the rule of thumb is k ≥ d, where there is data for it."
+    if k <= d / 2:
+        yield (
+            f"k = {k} is far below the encoder's width d = {d}; the rule of thumb is k ≥ d, where there is data for it."
+        )
     if health.rank < min(k - 1, d):
         yield (
             f"The anchors span {health.rank} dimensions, of {min(k - 1, d)} that {k} anchors in {d} dimensions can: "

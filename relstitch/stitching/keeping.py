@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from threadpoolctl import threadpool_limits
 
-from relstitch.artifacts import Anchors, Decoder, Embeddings, Relative
+from relstitch.artifacts import Anchors, Decoder, Embeddings, EncoderStamp, Relative
 from relstitch.artifacts.spaces import Matrix
 from relstitch.decoders import DecoderSettings, Prediction, fit_decoder, predict
 from relstitch.errors import MismatchError, UsageError, some
@@ -140,6 +140,13 @@ def _projected(decoder: Decoder, space: Embeddings) -> Matrix:
         if stamp.identity == identity:
             return relative_representation(space, anchors, decoder.projection).values
     served = some(dict.fromkeys(stamp.spec for stamp, _ in decoder.spaces))
+    for stamp, _ in decoder.spaces:
+        differing = _settings_that_differ(stamp, space.encoder)
+        if differing:
+            raise MismatchError(
+                f"This decoder serves {space.encoder.spec} with other settings: {differing}. "
+                "Encode with the same ones."
+            )
     if space.encoder.modality == "vectors":
         raise MismatchError(
             f"These vectors ({space.encoder.spec}) do not say which encoder made them, and this decoder serves: "
@@ -150,6 +157,15 @@ def _projected(decoder: Decoder, space: Embeddings) -> Matrix:
         f"{served}. Make a relative file with the same anchors (encode --anchors), or save the decoder from a stitch "
         "that includes this encoder."
     )
+
+
+def _settings_that_differ(served: EncoderStamp, given: EncoderStamp) -> str:
+    """In words, what keeps one model apart from itself; empty for two models."""
+    if served.weights_sha256 is None or served.weights_sha256 != given.weights_sha256:
+        return ""
+    names = ("max_length", "prompt", "pooling", "dtype", "preprocessing", "normalized")
+    pairs = {name: (getattr(given, name), getattr(served, name)) for name in names}
+    return some(f"{name} {here!r} instead of {there!r}" for name, (here, there) in pairs.items() if here != there)
 
 
 def _encoder(decoder: Decoder) -> str:
