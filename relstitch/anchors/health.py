@@ -156,7 +156,8 @@ def _warnings_of_vectors(health: AnchorHealth) -> Iterator[str]:
         return
     if k <= d / 2:
         yield (
-            f"k = {k} is far below the encoder's width d = {d}; the rule of thumb is k ≥ d, where there is data for it."
+            f"k = {k} is far below the encoder's width d = {d}; the rule of thumb is k ≥ d, where there is data for "
+            "it."
         )
     if health.rank < min(k - 1, d):
         yield (
