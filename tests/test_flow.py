@@ -84,6 +84,15 @@ def test_a_constant_shift_is_met_by_centring_only() -> None:
     assert any("entring" in note for note in report["notes"])
 
 
+def test_anchors_are_picked_from_bare_vectors_with_their_health() -> None:
+    (train, labels), (test, test_labels) = blobs(11, 60), blobs(12, 20)
+    train[5] = 0
+    save_vectors("bare", train, test, (labels, test_labels))
+    health = json.loads(done("anchors", "bare.npz", "-k", "20", "-s", "farthest", "-o", "a.json", "--json"))
+    assert health["health"]["main"]["rank"] == 12
+    assert health["options"]["excluded"]["zero_vectors"] == 1
+
+
 def test_further_draws_come_from_the_file_that_chose_the_first_and_from_rows_all_files_have() -> None:
     (train, train_labels), (test, test_labels) = blobs(7, 120), blobs(8, 40)
     turn, _ = np.linalg.qr(np.random.default_rng(9).normal(size=(12, 12)))
@@ -151,7 +160,7 @@ def test_two_languages_meet_through_parallel_anchors() -> None:
 
 def test_files_that_skipped_different_rows_meet_on_those_they_share() -> None:
     """Two encoders' runs skipped different bad rows: they meet on the rows both have, counted; --strict refuses."""
-    Path("toy.py").write_text(
+    Path("vowels.py").write_text(
         "import numpy as np\nclass M:\n    def encode(self, items):\n"
         "        return np.array([[len(i), i.count('a'), i.count('e')] for i in items], dtype='float32')\n"
         "def make():\n    return M()\n",
@@ -164,7 +173,7 @@ def test_files_that_skipped_different_rows_meet_on_those_they_share() -> None:
         for split in ("train", "test"):
             lines = ["id,text,label", *(row for row in rows if row.startswith(split))]
             Path(f"{name}-{split}.csv").write_text("\n".join(lines), encoding="utf-8")
-        out = done("encode", f"train={name}-train.csv", f"test={name}-test.csv", "-m", "python:toy:make",
+        out = done("encode", f"train={name}-train.csv", f"test={name}-test.csv", "-m", "python:vowels:make",
                    "--on-empty", "skip", "-o", f"{name}.safetensors", "--json")  # fmt: skip
         assert json.loads(out)["skipped"] == 1
         assert json.loads(out)["skipped_rows"][0].startswith(f"train{gap}: ")

@@ -36,7 +36,7 @@ def encoder_options(given: Mapping[str, Any]) -> Any:
 def open_sides(sources: Sequence[str], names: Sequence[str] | None, read: Any) -> dict[str, Any]:
     """What anchors are picked from: one source under the name ``main``, or one a domain in the order of `names`."""
     from relstitch.dataset import Dataset
-    from relstitch.encoding.sources import open_source
+    from relstitch.encoding.sources import open_source, ready_vectors
     from relstitch.report import tell
 
     if names is not None and len(sources) != len(names):
@@ -50,7 +50,9 @@ def open_sides(sources: Sequence[str], names: Sequence[str] | None, read: Any) -
         opened = open_source(group, read)
         for note in opened.notes if isinstance(opened, Dataset) else ():
             tell(note)
-        sides[name] = opened.rows if isinstance(opened, Dataset) else opened
+        if isinstance(opened, Dataset):
+            opened = ready_vectors(opened) if opened.modality == "vectors" else opened.rows
+        sides[name] = opened
     return sides
 
 
