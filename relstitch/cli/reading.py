@@ -45,14 +45,15 @@ def open_sides(sources: Sequence[str], names: Sequence[str] | None, read: Any) -
             "expected one source a column, in that order."
         )
     groups = {"main": list(sources)} if names is None else {n: [s] for n, s in zip(names, sources, strict=True)}
-    sides = {}
+    sides: dict[str, Any] = {}
     for name, group in groups.items():
         opened = open_source(group, read)
         for note in opened.notes if isinstance(opened, Dataset) else ():
             tell(note)
-        if isinstance(opened, Dataset):
-            opened = ready_vectors(opened) if opened.modality == "vectors" else opened.rows
-        sides[name] = opened
+        if not isinstance(opened, Dataset):
+            sides[name] = opened
+        else:
+            sides[name] = ready_vectors(opened) if opened.modality == "vectors" else opened.rows
     return sides
 
 
