@@ -17,6 +17,9 @@ Modality = Literal["text", "image", "vectors"]
 OnProblem = Literal["error", "skip"]
 OnEmpty = Literal["error", "skip", "embed"]
 
+MAX_PIXELS = 89_478_485
+"""Pictures with more pixels are refused. Pillow's own bound: a quarter of a gigabyte of pixels of three bytes."""
+
 PROJECTIONS: tuple[str, ...] = get_args(ProjectionName)
 STRATEGIES: tuple[str, ...] = get_args(StrategyName)
 DECODERS: tuple[str, ...] = get_args(DecoderName)

@@ -501,7 +501,11 @@ def test_version_and_help() -> None:
 
 
 def test_the_largest_picture_is_the_dataset_rooms() -> None:
-    from relstitch.cli.options import MAX_PIXELS
-    from relstitch.dataset import MAX_PIXELS as LARGEST
+    from inspect import signature
 
-    assert MAX_PIXELS == LARGEST
+    from relstitch.cli.encode import encode
+    from relstitch.cli.predict import predict
+    from relstitch.dataset import MAX_PIXELS
+
+    for verb in (encode, predict):
+        assert signature(verb).parameters["max_pixels"].default == MAX_PIXELS == 89_478_485

@@ -10,7 +10,7 @@ import typer
 
 from relstitch.cli import options as shared
 from relstitch.cli.reading import encoder_options, read_options
-from relstitch.names import ProjectionName
+from relstitch.names import MAX_PIXELS, ProjectionName
 
 
 def encode(
@@ -66,7 +66,7 @@ def encode(
     on_empty: shared.OnEmptyChoice = "error",
     on_bad: shared.OnBadChoice = "error",
     allow_outside: shared.AllowOutside = False,
-    max_pixels: shared.MaxPixels = shared.MAX_PIXELS,
+    max_pixels: shared.MaxPixels = MAX_PIXELS,
     batch_size: shared.Batch = 32,
     device: shared.Device = None,
     dtype: shared.Dtype = None,

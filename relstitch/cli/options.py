@@ -10,8 +10,6 @@ from relstitch.names import OnEmpty, OnProblem
 _READ = "How the source is read"
 _MODEL = "How the model runs"
 _SHOW = "What is shown"
-MAX_PIXELS = 89_478_485
-"""The same as `relstitch.dataset.MAX_PIXELS`, which would load numpy here; a test compares them."""
 
 Sources = Annotated[
     list[str],

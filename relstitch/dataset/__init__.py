@@ -6,8 +6,9 @@ alike whatever file they come from.
 
 from relstitch.dataset.contents import Columns, Dataset, ImageRef, counted, describe
 from relstitch.dataset.options import FORMATS, FormatName, ReadOptions
-from relstitch.dataset.pictures import MAX_PIXELS, open_image, quiet_decoding
+from relstitch.dataset.pictures import open_image, quiet_decoding
 from relstitch.dataset.reading import read_dataset
+from relstitch.names import MAX_PIXELS
 
 __all__ = [
     "FORMATS",

@@ -15,12 +15,11 @@ import numpy as np
 from relstitch.dataset.contents import ImageRef
 from relstitch.dataset.file_kinds import HEAD, file_kind, picture_kind
 from relstitch.errors import DatasetError
+from relstitch.names import MAX_PIXELS
 
 if TYPE_CHECKING:
     from PIL import Image
 
-MAX_PIXELS = 89_478_485
-"""Pillow's own bound: a quarter of a gigabyte of pixels of three bytes."""
 WHITE = (255, 255, 255)
 
 # What Pillow's readers raise on damaged files besides OSError.

@@ -87,13 +87,23 @@ def parse_sources(sources: Sequence[str], *, format: FormatName | None = None) -
     return found
 
 
-def _parse(text: str, format_: FormatName | None) -> list[Source]:
-    split, location = None, text
+def split_and_location(text: str) -> tuple[str | None, str]:
+    """Take ``SPLIT=`` off what the user named; something that exists under the whole text has no split in front.
+
+    Example:
+        >>> split_and_location("train=a.csv"), split_and_location("a.csv")
+        (('train', 'a.csv'), (None, 'a.csv'))
+    """
     named = _NAMED.fullmatch(text)
-    if named and not Path(text).exists():
-        split, location = named["split"], named["location"]
-        if not location:
-            raise UsageError(f"{text} names the split {split!r} and no source; expected {split}=FILE.")
+    if named is None or Path(text).exists():
+        return None, text
+    return named["split"], named["location"]
+
+
+def _parse(text: str, format_: FormatName | None) -> list[Source]:
+    split, location = split_and_location(text)
+    if split is not None and not location:
+        raise UsageError(f"{text} names the split {split!r} and no source; expected {split}=FILE.")
     if location == STDIN:
         if format_ == "folder":
             raise UsageError("--format folder was given for standard input, which is no folder. Name the folder.")

@@ -1,7 +1,6 @@
 """What is to be encoded: a dataset, or vectors that are there already."""
 
 import glob
-import re
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
@@ -13,6 +12,7 @@ from numpy.typing import NDArray
 
 from relstitch.artifacts import Embeddings
 from relstitch.dataset import Dataset, ReadOptions, read_dataset
+from relstitch.dataset.sources import split_and_location
 from relstitch.encoders.hub import endpoint, unreachable
 from relstitch.encoders.libraries import offline, user_is_offline
 from relstitch.errors import UsageError
@@ -23,7 +23,6 @@ Source = str | Sequence[str] | Dataset | Embeddings
 was read already."""
 
 _HUB = "hf:"
-_NAMED = re.compile(r"(?P<split>[\w.-]+)=(?P<location>.*)", re.DOTALL)
 
 
 def open_source(source: Source, options: ReadOptions) -> Dataset | Embeddings:
@@ -109,10 +108,8 @@ def _hub_if_there(located: Sequence[tuple[Path, str | None]]) -> AbstractContext
 
 
 def _locate(text: str) -> tuple[Path, str | None]:
-    named = _NAMED.fullmatch(text)
-    if named is None or Path(text).exists():
-        return Path(text).expanduser(), None
-    return Path(named["location"]).expanduser(), named["split"]
+    split, location = split_and_location(text)
+    return Path(location).expanduser(), split
 
 
 def _first_rows(embeddings: Embeddings, limit: int | None) -> Embeddings:
