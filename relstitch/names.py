@@ -2,11 +2,21 @@
 
 from typing import Literal, get_args
 
-ProjectionName = Literal["cosine", "angular", "euclidean", "l1", "linf", "dot", "polynomial"]
+ProjectionName = Literal[
+    "cosine", "angular", "euclidean", "l1", "linf", "dot", "polynomial", "rbf", "whitened", "mahalanobis"
+]
 """Similarities that turn absolute embeddings into relative representations (`relstitch.relative`)."""
 
-StrategyName = Literal["uniform", "stratified", "farthest", "kmeans", "frequent", "explicit", "parallel"]
+StrategyName = Literal["uniform", "stratified", "farthest", "kmeans", "d-optimal", "frequent", "explicit", "parallel"]
 """Ways to choose anchors (`relstitch.anchors`)."""
+
+TranslatorName = Literal["procrustes", "ridge", "affine", "low-rank", "inverse", "kernel", "smoothing", "mlp"]
+"""Maps from one encoder's space to another's (`relstitch.translation`)."""
+
+MethodName = Literal[
+    "relative", "auto", "procrustes", "ridge", "affine", "low-rank", "inverse", "kernel", "smoothing", "mlp"
+]
+"""How spaces meet: by a projection, by what held-out anchors favour, or by a translator (`relstitch.ways`)."""
 
 DecoderName = Literal["logistic", "svm", "ridge", "knn", "mlp"]
 """What learns the task from a representation (`relstitch.decoders`)."""
@@ -23,3 +33,4 @@ MAX_PIXELS = 89_478_485
 PROJECTIONS: tuple[str, ...] = get_args(ProjectionName)
 STRATEGIES: tuple[str, ...] = get_args(StrategyName)
 DECODERS: tuple[str, ...] = get_args(DecoderName)
+TRANSLATORS: tuple[str, ...] = get_args(TranslatorName)

@@ -32,12 +32,15 @@ class Scored:
         unseen: Labels among them that the decoder never learned, by name, with how many rows hold each. Such rows
             count as wrong.
         without_unseen: The leading metric over the other rows; None where there are none, or nothing unseen.
+        hits: bool [rows]: which of them were answered rightly (with every label, where there are several); None for
+            numbers.
     """
 
     metrics: Mapping[str, float]
     rows: int
     unseen: Mapping[str, int] = field(default_factory=dict)
     without_unseen: float | None = None
+    hits: NDArray[np.bool_] | None = field(default=None, repr=False, compare=False)
 
 
 def score(prediction: Prediction, targets: Targets, *, label_map: Mapping[str, str] | None = None) -> Scored:
@@ -106,9 +109,9 @@ def _classes(answers: NDArray[Any], truth: NDArray[np.intp], names: tuple[str, .
     metrics = {"accuracy": float(hit.mean())} | f1
     new = truth >= learned
     if not new.any():
-        return Scored(metrics, len(truth))
+        return Scored(metrics, len(truth), hits=hit)
     unseen = {names[code]: int(true[code]) for code in range(learned, count) if true[code]}
-    return Scored(metrics, len(truth), unseen, None if new.all() else float(hit[~new].mean()))
+    return Scored(metrics, len(truth), unseen, None if new.all() else float(hit[~new].mean()), hit)
 
 
 def _labels(answers: NDArray[np.bool_], truth: NDArray[np.bool_], names: tuple[str, ...], learned: int) -> Scored:
@@ -117,9 +120,9 @@ def _labels(answers: NDArray[np.bool_], truth: NDArray[np.bool_], names: tuple[s
     metrics = {"subset_accuracy": float(exact.mean())} | _f1((answers & truth).sum(axis=0), true, answers.sum(axis=0))
     new = truth[:, learned:].any(axis=1)
     if not new.any():
-        return Scored(metrics, len(truth))
+        return Scored(metrics, len(truth), hits=exact)
     unseen = {names[code]: int(true[code]) for code in range(learned, len(names)) if true[code]}
-    return Scored(metrics, len(truth), unseen, None if new.all() else float(exact[~new].mean()))
+    return Scored(metrics, len(truth), unseen, None if new.all() else float(exact[~new].mean()), exact)
 
 
 def _f1(both: NDArray[Any], true: NDArray[Any], answered: NDArray[Any]) -> dict[str, float]:

@@ -8,9 +8,7 @@ from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, Transfo
 from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from relstitch.artifacts import ProjectionSpec
-from relstitch.names import ProjectionName
-from relstitch.relative import project
+from relstitch.relative import parse_projection, project
 
 _FLOATS = (np.float64, np.float32)
 
@@ -19,7 +17,7 @@ class RelativeProjection(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
     """Project vectors on their similarities to anchors; the rows given to `fit` are the anchors.
 
     Args:
-        projection: One of `relstitch.relative.PROJECTIONS`.
+        projection: One of `relstitch.relative.PROJECTIONS`, or as `parse_projection` reads it (without ``zscore``).
         center: Whether the anchors' mean is taken off both sides first. The paper's form does not.
 
     Attributes:
@@ -34,7 +32,7 @@ class RelativeProjection(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
         [[1.0, 0.0], [0.0, 1.0], [0.707, 0.707]]
     """
 
-    def __init__(self, projection: ProjectionName = "cosine", *, center: bool = True) -> None:
+    def __init__(self, projection: str = "cosine", *, center: bool = True) -> None:
         self.projection = projection
         self.center = center
 
@@ -56,7 +54,7 @@ class RelativeProjection(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
             ['relativeprojection0', 'relativeprojection1']
         """
         self.anchors_ = validate_data(self, X, dtype=_FLOATS, copy=True)
-        self._n_features_out = len(self.anchors_)
+        self._n_features_out = len(self.anchors_) * (self.projection.partition(":")[0].count("+") + 1)
         return self
 
     def transform(self, X: ArrayLike) -> NDArray[Any]:
@@ -66,12 +64,12 @@ class RelativeProjection(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
             X: [n, d], finite, not sparse.
 
         Returns:
-            [n, k], float32 for float32 X, else float64.
+            [n, w], w = k × the number of spaces of a product; float32 for float32 X, else float64.
 
         Raises:
             NotFittedError: Before `fit`.
             ValueError: X is not a finite, dense table as wide as the anchors.
-            UsageError: Unknown projection.
+            UsageError: Unknown projection, or one that does not fit the rows (`project`).
 
         Example:
             >>> RelativeProjection("dot", center=False).fit([[2.0, 0.0]]).transform([[3.0, 1.0]]).tolist()
@@ -79,7 +77,7 @@ class RelativeProjection(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
         """
         check_is_fitted(self)
         vectors = validate_data(self, X, dtype=_FLOATS, reset=False)
-        return project(vectors, self.anchors_, ProjectionSpec(self.projection, self.center))
+        return project(vectors, self.anchors_, parse_projection(self.projection, self.center))
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()

@@ -163,7 +163,7 @@ def test_strategies_that_lack_what_they_need() -> None:
         "Stratified anchors need one class label a row; found: targets of kind 'real'. "
         "Name the label column with --label, or choose another strategy."
     )
-    for strategy in ("farthest", "kmeans"):
+    for strategy in ("farthest", "kmeans", "d-optimal"):
         assert refused(UsageError, lambda name=strategy: pick_anchors(rows, 1, strategy=name)) == (
             "This strategy chooses anchors by their vectors; a dataset has none. Give an embeddings file (made with "
             "relstitch encode), or choose another strategy."
@@ -178,7 +178,7 @@ def test_strategies_that_cannot_be_asked_so() -> None:
     source = Rows.build("abcd")
     assert refused(UsageError, lambda: pick_anchors(source, 3, strategy="parallel")) == (
         "Anchors cannot be picked by the strategy 'parallel'. "
-        "Choose one of: uniform, stratified, farthest, kmeans, frequent, explicit; pairs are 'parallel'."
+        "Choose one of: uniform, stratified, farthest, kmeans, d-optimal, frequent, explicit; pairs are 'parallel'."
     )
     for strategy in ("frequent", "explicit"):
         message = refused(UsageError, lambda name=strategy: pick_anchors(source, 3, strategy=name, draws=4))

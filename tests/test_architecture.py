@@ -13,7 +13,10 @@ import pytest
 PACKAGE = Path(__file__).parent.parent / "relstitch"
 FILES = sorted(PACKAGE.rglob("*.py"))
 FOUNDATION = {"errors", "names", "artifacts"}
-CORE = {"meeting", "relative", "anchors", "decoders", "scoring", "choosing", "stitching", "transformer"}
+CORE = {
+    "meeting", "relative", "anchors", "decoders", "scoring", "statistics", "translation", "ways", "choosing",
+    "stitching", "transformer",
+}  # fmt: skip
 EDGES = {"dataset", "encoders", "storage", "report"}
 OWNERS = {
     "safetensors": {"storage"},
@@ -26,9 +29,9 @@ OWNERS = {
     "sentence_transformers": {"encoders"},
     "transformers": {"encoders"},
     "huggingface_hub": {"encoders"},
-    "torch": {"encoders", "encoding", "decoders"},
+    "torch": {"encoders", "encoding", "decoders", "translation"},
     "sklearn": {"anchors", "decoders", "scoring", "choosing", "transformer"},
-    "threadpoolctl": {"anchors", "decoders", "choosing", "stitching"},
+    "threadpoolctl": CORE,
     "numpy": FOUNDATION | CORE | {"dataset", "encoders", "storage", "encoding", "cli", "demo"},
 }
 BANNED_NAMES = {"utils", "util", "helpers", "helper", "common", "base", "manager", "misc"}

@@ -176,7 +176,9 @@ def test_labels_keep_their_text_and_their_gaps() -> None:
 
 def test_a_score_without_values_is_none() -> None:
     """fabric-dw #831: null, never NaN."""
-    assert Score().to_json() == {"mean": None, "spread": None, "n": 0, "values": []}
+    assert Score().to_json() == {
+        "mean": None, "spread": None, "n": 0, "values": [], "between_draws": None, "between_seeds": None,
+    }  # fmt: skip
     assert Score((0.5,)).spread is None
     assert Score((0.25, 0.75)).spread == pytest.approx(0.3535533905932738)
 

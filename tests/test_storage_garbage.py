@@ -516,7 +516,7 @@ def test_text_that_is_not_utf8(whole: dict[str, Path], path: Path) -> None:
     [
         (
             "relative", ("projection", "name"), "name",
-            "cosine, angular, euclidean, l1, linf, dot, polynomial",
+            "cosine, angular, euclidean, l1, linf, dot, polynomial, rbf, whitened, mahalanobis",
         ),
         ("decoder", ("method",), "method", "logistic, svm, ridge, knn, mlp"),
         ("decoder", ("task",), "task", "class, multilabel, real"),

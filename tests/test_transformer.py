@@ -82,7 +82,7 @@ def test_use_before_fit_and_unknown_projections() -> None:
     with pytest.raises(NotFittedError):
         RelativeProjection().transform(data())
     with pytest.raises(UsageError, match=r"^There is no projection 'cosin'\."):
-        RelativeProjection("cosin").fit_transform(data())  # type: ignore[arg-type]
+        RelativeProjection("cosin").fit_transform(data())
 
 
 def test_it_works_in_a_pipeline_and_can_be_cloned() -> None:

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,8 +10,12 @@ from numpy.typing import NDArray
 from relstitch.artifacts import AnchorList, Embeddings, Rows
 from relstitch.artifacts.spaces import Matrix
 from relstitch.errors import UsageError, some
+from relstitch.meeting import meet_all
 
 Index = NDArray[np.intp]
+Source = Embeddings | Rows | Mapping[str, Embeddings]
+"""What anchors are picked from: one source, or the embeddings of several encoders by name."""
+
 LARGEST_SEED = 2**32 - 1
 
 
@@ -25,6 +29,7 @@ class Candidates:
         source: Where they are from.
         splits: The splits they are from.
         excluded: Rows of these splits that may not be anchors, by reason; only what occurred.
+        further: The vectors of the same rows in further encoders, float32 [c, d] each.
     """
 
     at: Index
@@ -32,6 +37,7 @@ class Candidates:
     source: Embeddings | Rows
     splits: tuple[str, ...]
     excluded: Mapping[str, int]
+    further: tuple[Matrix, ...] = ()
 
     @property
     def vectors(self) -> Matrix | None:
@@ -171,3 +177,48 @@ def find_candidates(
     if isinstance(source, Embeddings):
         sieve.keep(first_of_each(vector_keys(source.vectors[sieve.at])), "repeated_vectors")
     return Candidates(sieve.at, rows.take(sieve.at), source, chosen, sieve.excluded)
+
+
+def first_source(source: Source) -> Embeddings | Rows:
+    """The source itself; of several, the first: its rows name the anchors.
+
+    Raises:
+        UsageError: An empty mapping.
+    """
+    if not isinstance(source, Mapping):
+        return source
+    if not source:
+        raise UsageError("Anchors are to be picked from the embeddings of several encoders, and none were given.")
+    return next(iter(source.values()))
+
+
+def all_candidates(source: Source, *, splits: tuple[str, ...] | None = None, labelled: bool = False) -> Candidates:
+    """As `find_candidates`; of several encoders' embeddings, the rows that may be anchors in each of them.
+
+    Raises:
+        UsageError: See `training_splits`.
+        MismatchError: The encoders share no rows, or an id stands for different content.
+    """
+    first = first_source(source)
+    if not isinstance(source, Mapping):
+        return find_candidates(first, splits=splits, labelled=labelled)
+    meet_all({name: one.rows for name, one in source.items()})
+    found = find_candidates(first, splits=splits, labelled=labelled)
+    kept = np.ones(len(found.at), dtype=bool)
+    others = list(source.values())[1:]
+    for other in others:
+        # In the first one's order, so that of repeated rows each keeps the same one; its own rows come last.
+        order = sorted(range(len(other.rows)), key=lambda row: _place(rows_of(first), str(other.rows.ids[row])))
+        allowed = find_candidates(other.take(np.array(order, dtype=np.intp)), splits=splits, labelled=labelled)
+        kept &= np.isin(found.rows.ids.astype(str), allowed.rows.ids.astype(str))
+    excluded = dict(found.excluded)
+    if not kept.all():
+        excluded["not_in_every_encoder"] = int(np.count_nonzero(~kept))
+    rows = found.rows.take(kept)
+    places = [[other.rows.position[name] for name in rows.ids] for other in others]
+    further = tuple(other.vectors[np.array(at, dtype=np.intp)] for other, at in zip(others, places, strict=True))
+    return replace(found, at=found.at[kept], rows=rows, excluded=excluded, further=further)
+
+
+def _place(rows: Rows, name: str) -> int:
+    return rows.position.get(name, len(rows))

@@ -1,7 +1,7 @@
 """Picking anchors: one or more draws, each a list of distinct training samples."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -10,10 +10,12 @@ import numpy as np
 from relstitch.anchors.candidates import (
     Candidates,
     Index,
+    Source,
+    all_candidates,
     check_numbers,
     content_keys,
-    find_candidates,
     first_of_each,
+    first_source,
     listed,
     nonzero,
     rows_of,
@@ -46,7 +48,7 @@ _PLAIN = PickOptions()
 
 
 def pick_anchors(
-    source: Embeddings | Rows,
+    source: Source,
     k: int | None = None,
     *,
     strategy: StrategyName = "uniform",
@@ -60,10 +62,12 @@ def pick_anchors(
     repeat count once, zero vectors not at all. What was left out is counted in the result's ``options``.
 
     Args:
-        source: A dataset's rows, or embeddings (``farthest`` and ``kmeans`` choose by vectors).
+        source: A dataset's rows; embeddings (``farthest``, ``kmeans`` and ``d-optimal`` choose by vectors); or the
+            embeddings of several encoders by name. Then the anchors are rows that may be anchors in each of them,
+            and strategies see all their spaces, side by side.
         k: How many; None: 300, or for ``explicit`` all the ids given.
-        strategy: ``uniform``, ``stratified``, ``farthest``, ``kmeans``, ``frequent`` or ``explicit``; for
-            ``parallel`` see `pair_anchors`.
+        strategy: ``uniform``, ``stratified``, ``farthest``, ``kmeans``, ``d-optimal``, ``frequent`` or
+            ``explicit``; for ``parallel`` see `pair_anchors`.
         seed: Of the first draw; draw i is made with seed + i.
         draws: How many lists to make. Each beginning of a list is what a smaller k would have given (with
             ``kmeans``: the samples of the largest clusters).
@@ -74,6 +78,7 @@ def pick_anchors(
 
     Raises:
         UsageError: Options that contradict each other, or fewer candidates than k.
+        MismatchError: Several encoders that share no rows.
 
     Source: Moschella et al. 2023 (arXiv 2209.15430), section 3 and appendix A.2.
 
@@ -93,13 +98,13 @@ def pick_anchors(
         _check_repeatable(strategy, draws)
     if options.ids:
         raise UsageError(f"Ids of anchors go with the strategy 'explicit'; the strategy asked for is {strategy!r}.")
-    candidates = find_candidates(source, splits=options.splits, labelled=chosen.by_class)
+    candidates = all_candidates(source, splits=options.splits, labelled=chosen.by_class)
     lists = _draw(chosen, candidates, DEFAULT_K if k is None else k, range(seed, seed + draws))
-    noted = _noted(candidates, chosen.by_vector)
-    return Anchors(strategy, seed, (AnchorSide("main", rows_of(source).fingerprint, lists),), noted)
+    noted = _noted(candidates, source, chosen.by_vector)
+    return Anchors(strategy, seed, (AnchorSide("main", rows_of(first_source(source)).fingerprint, lists),), noted)
 
 
-def more_draws(anchors: Anchors, source: Embeddings | Rows, draws: int) -> Anchors:
+def more_draws(anchors: Anchors, source: Source, draws: int) -> Anchors:
     """Repeat the strategy of an anchors file until it has as many draws as asked for.
 
     Args:
@@ -131,10 +136,10 @@ def more_draws(anchors: Anchors, source: Embeddings | Rows, draws: int) -> Ancho
         _check_repeatable(anchors.strategy, draws)
         raise UsageError(_unknown_strategy(anchors.strategy))
     side = anchors.side()
-    locate(side.draws[0], rows_of(source), name="the source of further draws")
+    locate(side.draws[0], rows_of(first_source(source)), name="the source of further draws")
     _check_encoder(anchors, source)
     splits = anchors.options.get("splits")
-    candidates = find_candidates(source, splits=tuple(splits) if splits else None, labelled=strategy.by_class)
+    candidates = all_candidates(source, splits=tuple(splits) if splits else None, labelled=strategy.by_class)
     seeds = range(anchors.seed + anchors.n_draws, anchors.seed + draws)
     lists = side.draws + _draw(strategy, candidates, len(side.draws[0]), seeds)
     return replace(anchors, sides=(replace(side, draws=lists),))
@@ -153,12 +158,14 @@ def _check_repeatable(strategy: str, draws: int) -> None:
         )
 
 
-def _check_encoder(anchors: Anchors, source: Embeddings | Rows) -> None:
-    used = anchors.options.get("encoder")
-    if used and isinstance(source, Embeddings) and used["identity"] != source.encoder.identity:
+def _check_encoder(anchors: Anchors, source: Source) -> None:
+    one = anchors.options.get("encoder")
+    used, given = anchors.options.get("encoders", [one] if one else []), _encoders(source)
+    if used and given and [encoder["identity"] for encoder in used] != [encoder["identity"] for encoder in given]:
         raise MismatchError(
-            f"These anchors were chosen by the vectors of {used['spec']}, and further draws were asked of those of "
-            f"{source.encoder.spec}. Draw from the embeddings they were picked from, or pick anew with more --draws."
+            f"These anchors were chosen by the vectors of {some(encoder['spec'] for encoder in used)}, and further "
+            f"draws were asked of those of {some(encoder['spec'] for encoder in given)}. "
+            "Draw from the embeddings they were picked from, or pick anew with more --draws."
         )
 
 
@@ -174,19 +181,31 @@ def _draw(strategy: Strategy, candidates: Candidates, k: int, seeds: Iterable[in
     return tuple(listed(candidates.rows, strategy.choose(candidates, k, seed)) for seed in seeds)
 
 
-def _noted(candidates: Candidates, by_vector: bool) -> dict[str, Any]:
+def _encoders(source: Source) -> list[dict[str, str]]:
+    several = source.values() if isinstance(source, Mapping) else (source,)
+    stamps = [one.encoder for one in several if isinstance(one, Embeddings)]
+    return [{"spec": stamp.spec, "identity": stamp.identity} for stamp in stamps]
+
+
+def _noted(candidates: Candidates, source: Source, by_vector: bool) -> dict[str, Any]:
     noted: dict[str, Any] = {
         "splits": list(candidates.splits),
         "candidates": len(candidates.at),
         "excluded": dict(candidates.excluded),
     }
-    if by_vector and isinstance(candidates.source, Embeddings):
-        encoder = candidates.source.encoder
-        noted["encoder"] = {"spec": encoder.spec, "identity": encoder.identity}
+    encoders = _encoders(source) if by_vector else []
+    if isinstance(source, Mapping) and encoders:
+        noted["encoders"] = encoders
+    elif encoders:
+        noted["encoder"] = encoders[0]
     return noted
 
 
-def _given(source: Embeddings | Rows, k: int | None, options: PickOptions) -> Anchors:
+def _given(source: Source, k: int | None, options: PickOptions) -> Anchors:
+    if isinstance(source, Mapping):
+        first_source(source)  # refuses none at all
+        found = [_given(one, k, options) for one in source.values()]  # every encoder must allow them
+        return found[0]
     rows, ids = rows_of(source), options.ids
     if not ids:
         raise UsageError("The strategy 'explicit' needs the ids of the anchors; none were given.")

@@ -11,6 +11,9 @@ from relstitch.anchors.candidates import Candidates, Index
 from relstitch.artifacts.spaces import Matrix
 from relstitch.errors import UsageError
 
+_RIDGE = 1e-3
+_TIE = 1e-5
+
 Choose = Callable[[Candidates, int, int], Index]
 
 
@@ -66,6 +69,9 @@ def stratified(candidates: Candidates, k: int, seed: int) -> Index:
 def directions(candidates: Candidates) -> Matrix:
     """The candidates' vectors, centred on their own mean and scaled to length 1: float32 [c, d].
 
+    Of several encoders, the spaces so made stand side by side, each with the same share of the length: the inner
+    product of two rows is the mean of their centred cosines.
+
     Raises:
         UsageError: The source has no vectors.
     """
@@ -75,7 +81,12 @@ def directions(candidates: Candidates) -> Matrix:
             "This strategy chooses anchors by their vectors; a dataset has none. Give an embeddings file (made with "
             "relstitch encode), or choose another strategy."
         )
-    vectors -= vectors.mean(axis=0, dtype=np.float64).astype(np.float32)
+    spaces = [_unit(space) for space in (vectors, *candidates.further)]
+    return spaces[0] if len(spaces) == 1 else np.hstack(spaces) / np.float32(np.sqrt(len(spaces)))
+
+
+def _unit(vectors: Matrix) -> Matrix:
+    vectors = vectors - vectors.mean(axis=0, dtype=np.float64).astype(np.float32)
     lengths = np.sqrt(np.einsum("ij,ij->i", vectors, vectors, dtype=np.float64))
     vectors /= np.where(lengths > 0, lengths, 1.0).astype(np.float32)[:, None]
     return vectors
@@ -140,6 +151,32 @@ def nearest_distinct(points: Matrix, centroids: NDArray[np.floating]) -> Index:
     return picks
 
 
+def d_optimal(candidates: Candidates, k: int, seed: int) -> Index:  # noqa: ARG001 - nothing is drawn
+    """Greedy D-optimal design: each pick raises det(A'A + λI) the most, λ = 10⁻³; A are the centred unit vectors.
+
+    Up to the rank it follows the residual lengths, as a pivoted QR decomposition does (maximal volume); past it, the
+    leverages. Determinants are not computed: the gain of a row is 1 + x'(A'A + λI)⁻¹x, kept up to date by the
+    formula of Sherman and Morrison. Gains that are equal but for rounding are ties and go to the first id.
+
+    Source: Fedorov 1972, Theory of Optimal Experiments (exchange without removal).
+    """
+    order = np.argsort(candidates.rows.ids, kind="stable")
+    unit = directions(candidates).astype(np.float64)[order]
+    gains = np.einsum("ij,ij->i", unit, unit) / _RIDGE
+    steps = np.empty((k, unit.shape[1]))
+    picks = np.empty(k, dtype=np.intp)
+    for step in range(k):
+        pick = int(np.argmax(gains >= gains.max() * (1.0 - _TIE)))
+        picks[step] = order[pick]
+        row = unit[pick]
+        solved = row / _RIDGE - (steps[:step] @ row) @ steps[:step]
+        steps[step] = solved / np.sqrt(1.0 + row @ solved)
+        gains -= (unit @ steps[step]) ** 2
+        np.maximum(gains, 0.0, out=gains, where=np.isfinite(gains))
+        gains[pick] = -np.inf
+    return picks
+
+
 def frequent(candidates: Candidates, k: int, seed: int) -> Index:  # noqa: ARG001 - nothing is drawn
     """The rows with the highest counts; ties in the order of ids. Rows without a count come last."""
     counts = candidates.rows.counts
@@ -160,6 +197,7 @@ STRATEGIES: Mapping[str, Strategy] = {
         Strategy("stratified", stratified, by_class=True),
         Strategy("farthest", farthest, by_vector=True),
         Strategy("kmeans", kmeans, by_vector=True, nested=False),
+        Strategy("d-optimal", d_optimal, random=False, by_vector=True),
         Strategy("frequent", frequent, random=False),
     )
 }

@@ -5,7 +5,7 @@ Nothing here touches files (see `relstitch.storage`) and nothing here computes (
 
 from relstitch.artifacts.anchor_lists import AnchorHealth, AnchorList, Anchors, AnchorSide
 from relstitch.artifacts.decoder import Decoder
-from relstitch.artifacts.reports import Cell, Score, StitchReport
+from relstitch.artifacts.reports import Cell, Comparison, FormComparison, Score, StitchReport
 from relstitch.artifacts.rows import Counts, Rows, Skipped, Targets
 from relstitch.artifacts.spaces import AnchorVectors, Embeddings, ProjectionSpec, Relative
 from relstitch.artifacts.stamps import EncoderStamp
@@ -17,10 +17,12 @@ __all__ = [
     "AnchorVectors",
     "Anchors",
     "Cell",
+    "Comparison",
     "Counts",
     "Decoder",
     "Embeddings",
     "EncoderStamp",
+    "FormComparison",
     "ProjectionSpec",
     "Relative",
     "Rows",

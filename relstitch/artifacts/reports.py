@@ -11,10 +11,15 @@ class Score:
     """One figure over its repetitions (anchor draws × decoder seeds).
 
     Attributes:
-        values: One value a repetition; empty where the figure does not exist.
+        values: One value a repetition, the seeds of the first draw first; empty where the figure does not exist.
+        between_draws: The part of the spread that is due to the anchor draws, as a standard deviation; None for
+            fewer than two draws.
+        between_seeds: The part that is due to the decoder seeds; None for fewer than two seeds.
     """
 
     values: tuple[float, ...] = ()
+    between_draws: float | None = None
+    between_seeds: float | None = None
 
     @property
     def mean(self) -> float | None:
@@ -28,7 +33,63 @@ class Score:
 
     def to_json(self) -> dict[str, Any]:
         """Mean, spread, how many values, and the values: JSON without NaN."""
-        return {"mean": self.mean, "spread": self.spread, "n": len(self.values), "values": list(self.values)}
+        return {
+            "mean": self.mean, "spread": self.spread, "n": len(self.values), "values": list(self.values),
+            "between_draws": self.between_draws, "between_seeds": self.between_seeds,
+        }  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """How much better one thing is than another on the same rows.
+
+    Attributes:
+        difference: The mean of the first less the second.
+        low: Where its interval begins.
+        high: Where its interval ends.
+        p: Two-sided p of no difference, above 0 and at most 1.
+        level: What the interval shall hold.
+    """
+
+    difference: float
+    low: float
+    high: float
+    p: float
+    level: float = 0.95
+
+    @property
+    def clear(self) -> bool:
+        """Whether the interval leaves out 0."""
+        return self.low > 0 or self.high < 0
+
+
+@dataclass(frozen=True)
+class FormComparison:
+    """Two forms compared on the stitched pairs that both of them have.
+
+    Attributes:
+        form: The one.
+        other: What it is compared with.
+        pairs: How many pairs of different encoders.
+        rows: Test rows behind the figure.
+        draws: Anchor draws behind it.
+        seeds: Decoder seeds behind it.
+        result: The first form less the other.
+    """
+
+    form: str
+    other: str
+    pairs: int
+    rows: int
+    draws: int
+    seeds: int
+    result: Comparison
+
+    def to_json(self) -> dict[str, Any]:
+        """Both forms, what the figure rests on, and the figure."""
+        values: dict[str, Any] = asdict(self)
+        result: dict[str, Any] = values.pop("result")
+        return values | result
 
 
 @dataclass(frozen=True)
@@ -74,6 +135,8 @@ class StitchReport:
         settings: Projection, anchors (k, strategy, draws), seeds, splits, chosen regularisation …
         rows: Counts: training and test rows used, missing on either side, unlabelled …
         notes: What a reader should know, in words.
+        comparisons: Every pair of forms on the stitched pairs; none for numbers, which are not right or wrong.
+        stitched: Form → mean of the leading metric over all pairs of different encoders, by repetition.
     """
 
     metric: str
@@ -85,6 +148,8 @@ class StitchReport:
     settings: Mapping[str, Any]
     rows: Mapping[str, int]
     notes: tuple[str, ...] = field(default_factory=tuple)
+    comparisons: tuple[FormComparison, ...] = ()
+    stitched: Mapping[str, Score] = field(default_factory=dict)
 
     def cell(self, form: str, decoder: str, encoder: str) -> Cell:
         """The cell of one form, decoder and encoder; KeyError where there is none."""
@@ -113,4 +178,6 @@ class StitchReport:
             "forms": list(self.forms), "floor": self.floor, "settings": dict(self.settings),
             "rows": dict(self.rows), "notes": list(self.notes), "cells": cells,
             "stitched_mean": {form: self.stitched_mean(form) for form in self.forms},
+            "stitched": {form: score.to_json() for form, score in self.stitched.items()},
+            "comparisons": [comparison.to_json() for comparison in self.comparisons],
         }  # fmt: skip

@@ -37,14 +37,19 @@ class ProjectionSpec:
     """How relative representations are computed.
 
     Attributes:
-        name: One of `relstitch.names.PROJECTIONS`.
+        name: One of `relstitch.names.PROJECTIONS`, or several joined by ``+``: their spaces side by side.
         center: Whether the anchors' mean is taken off both sides first. The paper's form does not.
-        params: Parameters of the projection, where it has any.
+        params: Parameters of the projection, where it has any (`relstitch.relative`).
     """
 
     name: str = "cosine"
     center: bool = True
     params: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def factors(self) -> int:
+        """How many spaces stand side by side: a row has this many values an anchor."""
+        return self.name.count("+") + 1
 
     def __str__(self) -> str:
         extra = "".join(f", {key}={value}" for key, value in self.params.items())
@@ -97,6 +102,8 @@ class AnchorVectors:
         correspondence: `Anchors.correspondence` of the draw: what spaces of different data meet on.
         draw: Which draw of the anchors file.
         strategy: How the anchors were chosen.
+        columns: float32 [2, w], mean and spread of each similarity over the encoder's own training rows; only where
+            the projection scales its columns by them.
     """
 
     anchors: AnchorList
@@ -105,6 +112,7 @@ class AnchorVectors:
     correspondence: str = ""
     draw: int = 0
     strategy: str = "explicit"
+    columns: Matrix | None = None
 
     def __post_init__(self) -> None:
         if self.vectors.ndim != 2 or len(self.vectors) != len(self.anchors):
@@ -126,7 +134,8 @@ class Relative:
 
     Attributes:
         rows: Who the n rows are.
-        values: float32 [n, k], the similarity of each row to each anchor, finite.
+        values: float32 [n, w], the similarity of each row to each anchor, finite; w is k, or k times the number of
+            spaces that a product puts side by side.
         encoder: The stamp of the encoder the absolute embeddings came from.
         projection: How they were computed.
         anchors: The anchors with their vectors in this encoder.
@@ -143,11 +152,11 @@ class Relative:
     counts: Counts = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        expected = (len(self.rows), len(self.anchors.anchors))
+        expected = (len(self.rows), len(self.anchors.anchors) * self.projection.factors)
         if self.values.shape != expected:
             raise MismatchError(
                 f"Relative representations of shape {list(self.values.shape)} came with {expected[0]} rows and "
-                f"{expected[1]} anchors; expected [{expected[0]}, {expected[1]}]."
+                f"{len(self.anchors.anchors)} anchors; expected [{expected[0]}, {expected[1]}]."
             )
         check_finite(self.values, self.rows.ids, "relative representations")
 

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from relstitch.cli import options as shared
-from relstitch.cli.reading import open_sides, read_options
+from relstitch.cli.reading import open_encoders, open_sides, read_options
 from relstitch.names import StrategyName
 
 
@@ -51,6 +51,7 @@ def anchors(
 ) -> None:
     """Pick anchors: the samples that every encoder will be compared by.
 
+    Several embeddings files: anchors for all their encoders at once, among the rows that they share.
     With --strategy parallel, give one source a domain, in the order of the columns of --pairs.
     """
     from relstitch import storage
@@ -70,9 +71,9 @@ def anchors(
         picked = pair_anchors(sides, table, k=k, seed=seed, draws=draws, splits=tuple(splits) if splits else None)
     else:
         listed = () if ids is None else read_ids(ids, encoding=encoding)
-        sides = {"main": open_sides(sources, None, read)["main"]}
+        sides = open_encoders(sources, read) or {"main": open_sides(sources, None, read)["main"]}
         choice = PickOptions(splits=tuple(splits) if splits else None, ids=listed)
-        picked = pick_anchors(sides["main"], k, strategy=strategy, seed=seed, draws=draws, options=choice)
+        picked = pick_anchors(sides.get("main", sides), k, strategy=strategy, seed=seed, draws=draws, options=choice)
     storage.save(picked, output, force=force, inputs=inputs)
     _report(picked, sides, output, json=json)
 
@@ -81,7 +82,8 @@ def _report(picked: Any, sides: dict[str, Any], output: Path, *, json: bool) -> 
     from relstitch.anchors import anchor_health
     from relstitch.report import show_facts, show_json, tell, warn
 
-    health = {name: anchor_health(picked, source, side=name) for name, source in sides.items()}
+    parallel = len(picked.sides) > 1
+    health = {name: anchor_health(picked, one, side=name if parallel else None) for name, one in sides.items()}
     if json:
         values = {"output": str(output), "strategy": picked.strategy, "k": picked.k, "draws": picked.n_draws}
         show_json({**values, "options": dict(picked.options), "health": {n: asdict(h) for n, h in health.items()}})

@@ -10,7 +10,7 @@ import typer
 
 from relstitch.cli import options as shared
 from relstitch.cli.reading import encoder_options, read_options
-from relstitch.names import MAX_PIXELS, ProjectionName
+from relstitch.names import MAX_PIXELS
 
 
 def encode(
@@ -38,8 +38,8 @@ def encode(
         int, typer.Option("--draw", min=0, help="Which draw of the anchors.", rich_help_panel="Anchors")
     ] = 0,
     projection: Annotated[
-        ProjectionName,
-        typer.Option("--projection", "-p", help="Similarity to the anchors.", rich_help_panel="Anchors"),
+        str,
+        typer.Option("--projection", "-p", help=shared.PROJECTION_HELP, rich_help_panel="Anchors"),
     ] = "cosine",
     center: Annotated[
         bool,
@@ -84,9 +84,9 @@ def encode(
     json: shared.Json = False,
 ) -> None:
     """Encode data with a frozen model: an embeddings file, or with --anchors a relative file."""
-    from relstitch.artifacts import ProjectionSpec
     from relstitch.encoding import EmbedOptions, EncodeOptions, plan_encoding
     from relstitch.encoding import encode as run
+    from relstitch.relative import parse_projection
     from relstitch.report import progress, show_facts, show_json, tell
 
     given, made = locals(), None
@@ -97,7 +97,7 @@ def encode(
             encoder=encoder_options(given),
             embed=EmbedOptions(batch_size=batch_size, on_bad=on_bad, max_pixels=max_pixels,
                                fail_on_truncation=fail_on_truncation, progress=advance, note=tell),
-            projection=ProjectionSpec(projection, center),
+            projection=parse_projection(projection, center),
             side=side, draw=draw, output=output, force=force,
             opened=lambda source: columns.update(getattr(source, "columns", {})),
         )  # fmt: skip

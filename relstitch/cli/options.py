@@ -5,11 +5,15 @@ from typing import Annotated, Literal
 
 import typer
 
-from relstitch.names import OnEmpty, OnProblem
+from relstitch.names import PROJECTIONS, OnEmpty, OnProblem
 
 _READ = "How the source is read"
 _MODEL = "How the model runs"
 _SHOW = "What is shown"
+PROJECTION_HELP = (
+    f"Similarity to the anchors: {', '.join(PROJECTIONS)}; several joined by +; parameters after a colon, "
+    'for example "cosine+l1:top=50,power=4".'
+)
 
 Sources = Annotated[
     list[str],

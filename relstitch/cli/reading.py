@@ -57,6 +57,20 @@ def open_sides(sources: Sequence[str], names: Sequence[str] | None, read: Any) -
     return sides
 
 
+def open_encoders(sources: Sequence[str], read: Any) -> dict[str, Any]:
+    """Several embeddings files by their short names; nothing where the sources are anything else."""
+    from relstitch import storage
+    from relstitch.encoding.sources import open_source
+
+    files = [Path(source) for source in sources]
+    if len(files) < 2 or not all(file.is_file() and storage.peek(file) is not None for file in files):
+        return {}
+    names = display_names(files)
+    if len(set(names)) < len(names) or "main" in names:
+        names = list(sources)
+    return {name: open_source([source], read) for name, source in zip(names, sources, strict=True)}
+
+
 def display_names(files: Sequence[Path]) -> list[str]:
     """Short names for files: the stem, with as much of the folder as it takes to tell them apart.
 

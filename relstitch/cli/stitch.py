@@ -7,7 +7,7 @@ import typer
 
 from relstitch.cli import options as shared
 from relstitch.cli.reading import display_names, open_spaces, read_label_map
-from relstitch.names import DecoderName, ProjectionName
+from relstitch.names import DecoderName, MethodName, ProjectionName
 
 _ROWS, _HOW, _GATES = "Which rows", "How it is measured", "Gates"
 
@@ -56,6 +56,15 @@ def stitch(
             rich_help_panel=_HOW,
         ),
     ] = None,
+    method: Annotated[
+        MethodName,
+        typer.Option(
+            "--method",
+            "-m",
+            help="How the spaces meet: by similarities, by a translator, or as held-out anchors favour.",
+            rich_help_panel=_HOW,
+        ),
+    ] = "relative",
     projection: Annotated[
         ProjectionName, typer.Option("--projection", "-p", help="Similarity to the anchors.", rich_help_panel=_HOW)
     ] = "cosine",
@@ -112,12 +121,17 @@ def stitch(
 
     if json and markdown:
         raise UsageError("--json and --markdown are two forms of one output; give one of them.")
+    if save_decoder is not None and method != "relative":
+        raise UsageError(
+            f"--save-decoder keeps a decoder of relative representations; --method {method} carries the rows another "
+            "way. Leave one of the two out."
+        )
     check_gate_values(min_accuracy=min_accuracy, min_retention=min_retention)
     named, given = _named_files(files, train, test)
     if save_decoder is not None:
         storage.check_output(save_decoder, force=force, inputs=given)
     options = StitchOptions(
-        method=decoder, strength=strength, projection=projection, center=center, k=k, draws=draws,
+        method=decoder, way=method, strength=strength, projection=projection, center=center, k=k, draws=draws,
         seeds=tuple(range(seeds)), absolute=absolute, transductive=transductive, train_split=train_split,
         test_split=test_split, train_side=train_side, test_side=test_side, strict=strict,
         label_map=read_label_map(label_map),

@@ -6,8 +6,6 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import cast
 
-import numpy as np
-
 from relstitch.artifacts import Anchors, Embeddings, ProjectionSpec
 from relstitch.dataset import Dataset, ReadOptions
 from relstitch.encoders import Encoder, EncoderOptions, load_encoder
@@ -17,7 +15,7 @@ from relstitch.encoding.batches import EmbedOptions
 from relstitch.encoding.sources import Source, open_source, ready_vectors, source_files, source_list, source_name
 from relstitch.errors import MismatchError, UsageError, some
 from relstitch.meeting import locate
-from relstitch.relative import project
+from relstitch.relative import factors_of
 from relstitch.storage import check_output, load_anchors
 
 Opened = Callable[[Dataset | Embeddings], None]
@@ -153,7 +151,7 @@ def _check_options(anchors: Anchors | str | Path | None, anchors_from: Source | 
     if anchors is None and anchors_from is not None:
         raise UsageError("--anchors-from says where the anchors' items are: say which anchors with --anchors.")
     # Only for what it refuses: an unknown projection should not be found out after everything was encoded.
-    project(np.ones((1, 1)), np.ones((1, 1)), options.projection)
+    factors_of(options.projection)
     default = EncodeOptions()
     idle = [name for name in ("projection", "side", "draw") if getattr(options, name) != getattr(default, name)]
     if anchors is None and idle:

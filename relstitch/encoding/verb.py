@@ -11,7 +11,7 @@ from relstitch.encoding.batches import EmbedOptions
 from relstitch.encoding.embedding import embed
 from relstitch.encoding.jobs import Anchoring, EncodeOptions, Job, load_for, open_job
 from relstitch.encoding.sources import Source
-from relstitch.relative import anchor_vectors, relative_representation
+from relstitch.relative import anchor_vectors, relative_representation, with_columns
 from relstitch.storage import save
 
 _DEFAULTS = EncodeOptions()
@@ -109,4 +109,5 @@ def _relative(job: Job, anchoring: Anchoring, encoder: Encoder | None) -> Relati
         side=anchoring.side,
         name=anchoring.name,
     )
+    vectors = with_columns(vectors, embeddings, options.projection)
     return relative_representation(embeddings, vectors, options.projection)

@@ -87,7 +87,16 @@ def summary(report: StitchReport) -> str:
     parts.append(f"{draws} draw{'s' if draws != 1 else ''} × {seeds} seed{'s' if seeds != 1 else ''}")
     parts.append(f"{report.rows.get('train', 0)} training and {report.rows.get('test', 0)} test rows")
     means = ", ".join(f"{form_title(form)} {mean}" for form, mean in zip(report.forms, _means(report), strict=True))
-    return f"{', '.join(parts)}. Floor {report.floor:.3f}. Stitched mean: {means}."
+    return f"{', '.join(parts)}. Floor {report.floor:.3f}. Stitched mean: {means}.{_sources(report)}"
+
+
+def _sources(report: StitchReport) -> str:
+    """How far the stitched mean varies with the draws and with the seeds, where there are seeds to tell apart."""
+    spread = report.stitched.get(leading_form(report))
+    if spread is None or spread.between_seeds is None:
+        return ""
+    draws = "" if spread.between_draws is None else f"{spread.between_draws:.3f} between draws and "
+    return f" Its spread, {form_title(leading_form(report))}: {draws}{spread.between_seeds:.3f} between seeds."
 
 
 def show_stitch(report: StitchReport) -> None:

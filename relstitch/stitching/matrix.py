@@ -1,7 +1,7 @@
 """Every decoder on every encoder, in every form, for every draw of anchors and every decoder seed."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
@@ -10,13 +10,17 @@ from threadpoolctl import threadpool_limits
 
 from relstitch.artifacts import AnchorList, AnchorVectors, Embeddings, ProjectionSpec, Relative
 from relstitch.artifacts.spaces import Matrix
-from relstitch.choosing import Choice, HeldOut, choose_strength
+from relstitch.choosing import Choice, HeldOut, WayChoice, choose_strength
 from relstitch.decoders import DecoderSettings, fit_decoder, method_of, predict
+from relstitch.errors import UsageError
 from relstitch.relative import project, relative_representation
 from relstitch.scoring import Scored, score
+from relstitch.stitching.crossings import measure_crossings
 from relstitch.stitching.draws import Draw
 from relstitch.stitching.options import StitchOptions
 from relstitch.stitching.parties import Party, anchor_of
+from relstitch.translation import TRANSLATORS
+from relstitch.ways import CANDIDATES, Way, way_of
 
 Key = tuple[str, str, str]
 """Form, decoder, encoder."""
@@ -30,11 +34,13 @@ class Form:
         name: As in `relstitch.artifacts.Cell.form`.
         spec: The projection; None for absolute embeddings.
         transductive: Whether the decoder uses the statistics of the rows scored together.
+        ways: How source and target may meet, pair by pair, where that is not by one projection for all.
     """
 
     name: str
     spec: ProjectionSpec | None
     transductive: bool = False
+    ways: tuple[Way, ...] = ()
 
 
 def forms_of(spaces: Sequence[Embeddings | Relative], options: StitchOptions) -> tuple[Form, ...]:
@@ -47,6 +53,9 @@ def forms_of(spaces: Sequence[Embeddings | Relative], options: StitchOptions) ->
         ['absolute', 'relative', 'relative, paper']
     """
     first = spaces[0]
+    if options.way != "relative":
+        forms = [Form("absolute", None)] if options.absolute else []
+        return (*forms, Form(options.way, None, ways=ways_of(options)))
     if isinstance(first, Relative):
         forms = [Form(_name(first.projection), first.projection)]
     else:
@@ -61,6 +70,25 @@ def forms_of(spaces: Sequence[Embeddings | Relative], options: StitchOptions) ->
         for form in forms
         for twin in (False, True)
     )
+
+
+def ways_of(options: StitchOptions) -> tuple[Way, ...]:
+    """What there is to choose from: everything for ``auto``, else the one translator that was named.
+
+    Raises:
+        UsageError: A way that does not exist.
+
+    Example:
+        >>> [way.name for way in ways_of(StitchOptions(way="ridge"))]
+        ['ridge']
+    """
+    if options.way == "auto":
+        return CANDIDATES
+    if options.way not in TRANSLATORS:
+        raise UsageError(
+            f"There is no method {options.way!r}. Choose one of: relative, auto, {', '.join(TRANSLATORS)}."
+        )
+    return (way_of(options.way),)
 
 
 def _name(spec: ProjectionSpec) -> str:
@@ -120,10 +148,12 @@ class Results:
     Attributes:
         scored: By form, decoder and encoder: one value a repetition (draws × seeds). Absent where it does not exist.
         choices: By form and decoder: the strength of each draw.
+        ways: By decoder and encoder: how they met in each draw, where that was chosen pair by pair.
     """
 
     scored: Mapping[Key, Sequence[Scored]]
     choices: Mapping[tuple[str, str], Sequence[Choice]]
+    ways: Mapping[tuple[str, str], Sequence[WayChoice]] = field(default_factory=dict)
 
 
 def measure(
@@ -148,7 +178,7 @@ def measure(
     choices: dict[tuple[str, str], list[Choice]] = {}
     # One BLAS thread throughout: the products are small, and two threads that wait for each other are slower.
     with threadpool_limits(1):
-        for form in forms:
+        for form in (form for form in forms if not form.ways):
             kept: dict[tuple[str, float | None], list[tuple[str, Scored]]] = {}
             for draw in draws:
                 views = {name: seat.view(form, draw[name]) for name, seat in seats.items()}
@@ -161,7 +191,12 @@ def measure(
                         kept[key] = list(_row(parties, name, views, _settings(options, form, choice)))
                     for encoder, one in kept[key]:
                         scored.setdefault((form.name, name, encoder), []).append(one)
-    return Results(scored, choices)
+        ways: Mapping[tuple[str, str], Sequence[WayChoice]] = {}
+        for form in (form for form in forms if form.ways):
+            settings = _settings(options, form, Choice(options.strength, "given"))
+            found, ways = measure_crossings(parties, draws, form.ways, settings, options)
+            scored |= found
+    return Results(scored, choices, ways)
 
 
 def _settings(options: StitchOptions, form: Form, choice: Choice) -> list[DecoderSettings]:

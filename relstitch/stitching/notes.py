@@ -68,6 +68,7 @@ def notes_on_scores(report: StitchReport) -> Iterator[str]:
             yield f"Centring on the anchors' mean lifts the stitched mean from {paper:.3f} to {centred:.3f}."
         else:
             yield f"Here centring does harm: the stitched mean falls from {paper:.3f} to {centred:.3f}."
+    yield from _compared(report)
     for form, called in ((PAPER, "Not centred (the paper's form)"), (CENTRED, "Centred")):
         below = [cell for cell, mean in _stitched(report, form) if mean <= report.floor]
         if below:
@@ -83,6 +84,24 @@ def notes_on_scores(report: StitchReport) -> Iterator[str]:
     ]
     if worse:
         yield f"Centred, these pairs do worse than with absolute embeddings: {_named(worse)}."
+
+
+def _compared(report: StitchReport) -> Iterator[str]:
+    """Whether centring makes a difference that other rows and draws would show too."""
+    for one in report.comparisons:
+        if {one.form, one.other} != {CENTRED, PAPER}:
+            continue
+        # Said as what centring gives, whichever form is shown first.
+        sign = 1 if one.form == CENTRED else -1
+        low, high = sorted((sign * one.result.low, sign * one.result.high))
+        repeated = (one.draws, "draw") if one.draws > 1 or one.seeds == 1 else (one.seeds, "seed")
+        basis = f"{one.rows} test rows and {repeated[0]} {repeated[1]}{'s' if repeated[0] != 1 else ''}"
+        interval = f"{one.result.level:.0%} interval {low:+.3f} to {high:+.3f}, paired bootstrap over {basis}"
+        gain = sign * one.result.difference
+        if one.result.clear:
+            yield f"Centred is {'better' if gain > 0 else 'worse'} than not centred: {gain:+.3f} ({interval})."
+        else:
+            yield f"Centred and not centred differ no more than by chance: {gain:+.3f} ({interval})."
 
 
 def _stitched(report: StitchReport, form: str) -> list[tuple[Cell, float]]:

@@ -15,6 +15,8 @@ class StitchOptions:
 
     Attributes:
         method: The decoder, one of `relstitch.names.DECODERS`.
+        way: How the spaces meet: ``relative`` (by the projection below), the name of a translator
+            (`relstitch.names.TRANSLATORS`), or ``auto``: chosen on held-out anchors (`relstitch.choosing`).
         projection: For embeddings: one of `relstitch.names.PROJECTIONS`. Relative files bring their own.
         center: Whether the anchors' mean is taken off; None: both forms side by side.
         draws: How many anchor draws: None, all of the file; more than it holds are drawn anew; fewer, its first.
@@ -33,6 +35,7 @@ class StitchOptions:
     """
 
     method: str = "logistic"
+    way: str = "relative"
     projection: str = "cosine"
     center: bool | None = None
     draws: int | None = None

@@ -10,7 +10,9 @@ from relstitch.artifacts import Cell, Score, StitchReport
 from relstitch.decoders import DecoderSettings, method_of
 from relstitch.errors import GateError, UsageError, some
 from relstitch.scoring import LEADING, METRICS, Scored, floor
+from relstitch.stitching.crossings import choices_json
 from relstitch.stitching.draws import Draw
+from relstitch.stitching.evidence import compare_forms, score_of, stitched_scores
 from relstitch.stitching.matrix import Form, Key, Results, used_seeds
 from relstitch.stitching.notes import notes_on_choices, notes_on_files, notes_on_scores, notes_on_unseen
 from relstitch.stitching.options import StitchOptions
@@ -27,15 +29,18 @@ def report_on(
     kind = learner.targets.kind
     metric = LEADING[kind]
     unseen, without = _unseen(results)
+    names, seeds = tuple(form.name for form in forms), len(used_seeds(options))
     report = StitchReport(
         metric=metric,
         method=options.method,
         encoders=tuple(party.name for party in parties),
-        forms=tuple(form.name for form in forms),
-        cells=_cells(parties, forms, results, kind),
+        forms=names,
+        cells=_cells(parties, names, results, seeds),
         floor=floor(learner.targets.take(learner.train), scored.targets.take(scored.test)),
         settings=_settings(draws, forms, results, options) | ({"without_unseen": _nested(without)} if unseen else {}),
         rows=gathering.rows,
+        comparisons=tuple(compare_forms(results, names, seeds)),
+        stitched=stitched_scores(results, names, metric, seeds),
     )
     notes = (
         *gathering.notes,
@@ -48,29 +53,33 @@ def report_on(
     return replace(report, notes=notes)
 
 
-def _cells(parties: Sequence[Party], forms: Sequence[Form], results: Results, kind: str) -> tuple[Cell, ...]:
+def _cells(parties: Sequence[Party], forms: Sequence[str], results: Results, seeds: int) -> tuple[Cell, ...]:
     cells = []
+    kind = next(party.targets.kind for party in parties if len(party.train))
     for form in forms:
         for learner in (party.name for party in parties if len(party.train)):
-            ceiling = results.scored.get((form.name, learner, learner), ())
+            ceiling = results.scored.get((form, learner, learner), ())
             for encoder in (party.name for party in parties if len(party.test)):
-                found = results.scored.get((form.name, learner, encoder), ())
-                scores = {name: _score(found, name) for name in METRICS[kind]} if found else {}
-                kept = Score() if learner == encoder else _retention(found, ceiling, LEADING[kind])
-                cells.append(Cell(form.name, learner, encoder, scores, kept, found[0].rows if found else 0))
+                found = results.scored.get((form, learner, encoder), ())
+                scores = {name: _score(found, name, seeds) for name in METRICS[kind]} if found else {}
+                kept = [] if learner == encoder else _retention(found, ceiling, LEADING[kind])
+                rows = found[0].rows if found else 0
+                cells.append(Cell(form, learner, encoder, scores, score_of(kept, seeds), rows))
     return tuple(cells)
 
 
-def _score(found: Sequence[Scored], name: str) -> Score:
-    return Score(tuple(one.metrics[name] for one in found if name in one.metrics))
+def _score(found: Sequence[Scored], name: str, seeds: int) -> Score:
+    values = [one.metrics[name] for one in found if name in one.metrics]
+    # With a gap, draws and seeds no longer stand in rows and columns.
+    return score_of(values, seeds) if len(values) == len(found) else Score(tuple(values))
 
 
-def _retention(found: Sequence[Scored], ceiling: Sequence[Scored], metric: str) -> Score:
+def _retention(found: Sequence[Scored], ceiling: Sequence[Scored], metric: str) -> list[float]:
     """Stitched ÷ ceiling by repetition. A ceiling that is not above 0 has no share to keep."""
     best = [one.metrics.get(metric, 0.0) for one in ceiling]
     if not found or not best or min(best) <= 0:
-        return Score()
-    return Score(tuple(one.metrics[metric] / top for one, top in zip(found, best, strict=True)))
+        return []
+    return [one.metrics[metric] / top for one, top in zip(found, best, strict=True)]
 
 
 def _unseen(results: Results) -> tuple[dict[str, int], dict[Key, float]]:
@@ -112,7 +121,8 @@ def _settings(
         strengths.setdefault(form, {})[decoder] = [choice.strength for choice in choices]
         chosen.setdefault(form, {})[decoder] = list(dict.fromkeys(choice.how for choice in choices))
     return {
-        "projection": specs[0].name, "params": dict(specs[0].params),
+        **({"projection": specs[0].name, "params": dict(specs[0].params)} if specs else {}),
+        **({"way": options.way, "ways": choices_json(results.ways)} if results.ways else {}),
         "k": len(anchors.anchors), "strategy": anchors.strategy, "draws": len(draws),
         "seeds": list(used_seeds(options)),
         "train_split": options.train_split, "test_split": options.test_split,
@@ -160,7 +170,7 @@ def check_gates(
     Example:
         >>> check_gates(StitchReport("accuracy", "ridge", (), ("relative",), (), 0.0, {}, {}), min_accuracy=0.5)
     """
-    form = next((form for form in report.forms if form.startswith("relative")), report.forms[0])
+    form = next((form for form in report.forms if form != "absolute"), report.forms[0])
     cells = [cell for cell in report.cells if cell.form == form and cell.stitched]
     check_gate_values(min_accuracy=min_accuracy, min_retention=min_retention)
     gates = ((report.metric, min_accuracy), ("retention", min_retention))

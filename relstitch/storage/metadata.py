@@ -186,7 +186,9 @@ def projection_facts(spec: ProjectionSpec) -> dict[str, Any]:
 def read_projection(path: Path, facts: Mapping[str, Any]) -> ProjectionSpec:
     """The projection in the metadata."""
     values = entry(path, facts, "projection", dict)
-    name = one_of(path, values, "name", PROJECTIONS)
+    name: str = entry(path, values, "name", str)
+    for factor in name.split("+"):
+        one_of(path, {"name": factor}, "name", PROJECTIONS)
     return ProjectionSpec(name, entry(path, values, "center", bool), entry(path, values, "params", dict))
 
 

@@ -46,6 +46,7 @@ def lay_relative(artifact: Relative, dtype: str = "float32") -> Layout:
         "values": _matrix(artifact.values, dtype),
         "anchors.vectors": _matrix(artifact.anchors.vectors),
         "anchors.mean": _matrix(artifact.anchors.mean),
+        **_lay_columns("anchors", artifact.anchors),
         **_lay_list("anchors", artifact.anchors.anchors),
     }
     facts = {
@@ -61,9 +62,10 @@ def read_relative(file: TensorFile) -> Relative:
     facts = entry(file.path, file.facts, "anchors", dict)
     listed = _read_list(file, "anchors", entry(file.path, facts, "k", int))
     tensor(file, "anchors.mean", np.float32, (stamp.dimension,))
+    projection = read_projection(file.path, file.facts)
     return Relative(
-        rows, _read_matrix(file, "values", len(rows), len(listed)), stamp, read_projection(file.path, file.facts),
-        _read_anchor_vectors(file, "anchors.vectors", facts, listed, stamp.dimension),
+        rows, _read_matrix(file, "values", len(rows), len(listed) * projection.factors), stamp, projection,
+        _read_anchor_vectors(file, "anchors", facts, listed, (stamp.dimension, projection.factors)),
         read_skipped(file), read_counts(file.path, file.facts),
     )  # fmt: skip
 
@@ -77,6 +79,7 @@ def lay_decoder(artifact: Decoder) -> Layout:
     spaces = []
     for position, (stamp, anchors) in enumerate(artifact.spaces):
         tensors[f"space.{position}.vectors"] = _matrix(anchors.vectors)
+        tensors.update(_lay_columns(f"space.{position}", anchors))
         place = {"encoder": stamp.to_json(), "list": lists.index(anchors.anchors)}
         spaces.append({**place, **_draw_facts(anchors)})
     facts = {
@@ -96,6 +99,8 @@ def lay_decoder(artifact: Decoder) -> Layout:
 def read_decoder(file: TensorFile) -> Decoder:
     """The decoder in a file of ours."""
     path, facts = file.path, file.facts
+    known = entry(path, facts, "projection", dict | None) is not None
+    projection = read_projection(path, facts) if known else None
     return Decoder(
         method=one_of(path, facts, "method", DECODERS),
         task=one_of(path, facts, "task", _TASKS),
@@ -108,14 +113,12 @@ def read_decoder(file: TensorFile) -> Decoder:
         },
         settings=entry(path, facts, "settings", dict),
         encoder=read_stamp(path, facts) if entry(path, facts, "encoder", dict | None) is not None else None,
-        projection=read_projection(path, facts)
-        if entry(path, facts, "projection", dict | None) is not None
-        else None,
-        spaces=_read_spaces(file),
+        projection=projection,
+        spaces=_read_spaces(file, projection.factors if projection else 1),
     )
 
 
-def _read_spaces(file: TensorFile) -> tuple[tuple[EncoderStamp, AnchorVectors], ...]:
+def _read_spaces(file: TensorFile, factors: int) -> tuple[tuple[EncoderStamp, AnchorVectors], ...]:
     sizes = entry(file.path, file.facts, "anchors", list)
     if not all(type(size) is int for size in sizes):
         raise damaged(file.path, "its entry 'anchors' is not a list of whole numbers")
@@ -126,8 +129,8 @@ def _read_spaces(file: TensorFile) -> tuple[tuple[EncoderStamp, AnchorVectors], 
         if not 0 <= which < len(lists):
             raise damaged(file.path, f"space {position} names an anchors list that is not there")
         stamp = read_stamp(file.path, facts)
-        name = f"space.{position}.vectors"
-        spaces.append((stamp, _read_anchor_vectors(file, name, facts, lists[which], stamp.dimension)))
+        widths = (stamp.dimension, factors)
+        spaces.append((stamp, _read_anchor_vectors(file, f"space.{position}", facts, lists[which], widths)))
     return tuple(spaces)
 
 
@@ -181,16 +184,28 @@ def _draw_facts(anchors: AnchorVectors) -> dict[str, Any]:
     }
 
 
+def _lay_columns(name: str, anchors: AnchorVectors) -> dict[str, NDArray[Any]]:
+    return {} if anchors.columns is None else {f"{name}.columns": _matrix(anchors.columns)}
+
+
 def _read_anchor_vectors(
-    file: TensorFile, name: str, facts: Mapping[str, Any], listed: AnchorList, width: int
+    file: TensorFile, place: str, facts: Mapping[str, Any], listed: AnchorList, widths: tuple[int, int]
 ) -> AnchorVectors:
-    path = file.path
+    """The anchors at a place of the file; widths: of their vectors, and how many spaces the projection has."""
+    path, name, scales = file.path, f"{place}.vectors", f"{place}.columns"
     if entry(path, facts, "digest", str) != listed.digest:
         raise damaged(path, f"the anchors of {name!r} are not those its digest names")
-    vectors = np.array(tensor(file, name, np.float32, (len(listed), width)))
-    if not np.isfinite(vectors).all():
-        raise damaged(path, f"its tensor {name!r} holds values that are not finite")
+    vectors = _read_finite(file, name, (len(listed), widths[0]))
+    # Files of projections that do not scale their columns have no such tensor.
+    columns = _read_finite(file, scales, (2, len(listed) * widths[1])) if scales in file.tensors else None
     return AnchorVectors(
         listed, vectors, entry(path, facts, "side", str), entry(path, facts, "correspondence", str),
-        entry(path, facts, "draw", int), entry(path, facts, "strategy", str),
+        entry(path, facts, "draw", int), entry(path, facts, "strategy", str), columns,
     )  # fmt: skip
+
+
+def _read_finite(file: TensorFile, name: str, shape: tuple[int, int]) -> NDArray[np.float32]:
+    values = np.array(tensor(file, name, np.float32, shape))
+    if not np.isfinite(values).all():
+        raise damaged(file.path, f"its tensor {name!r} holds values that are not finite")
+    return values

@@ -92,7 +92,7 @@ def choose_strength(
     why_not = _obstacle(targets, held_out)
     if why_not is not None:
         return Choice(method.strength, why_not)
-    dealt = [_scores(X, targets, held_out, settings, out) for out in _folds(held_out.targets, folds, settings.seed)]
+    dealt = [_scores(X, targets, held_out, settings, out) for out in folds_of(held_out.targets, folds, settings.seed)]
     with threadpool_limits(1):
         # Rounded: equal scores summed in another order may differ in the last digit, and ties have a winner.
         means = [round(float(np.mean(of_folds)), 9) for of_folds in zip(*dealt, strict=True)]
@@ -107,18 +107,19 @@ def _obstacle(targets: Targets, held_out: HeldOut) -> str | None:
         return "default: no other encoder to try the anchors in"
     if len(known) < MIN_ANCHORS:
         return f"default: {len(known)} labelled anchors, fewer than {MIN_ANCHORS}"
-    if _kinds(known) < 2:
+    if kinds_of(known) < 2:
         return "default: the anchors are all of one class"
-    if _kinds(targets.take(targets.present & (held_out.rows < 0))) < 2:
+    if kinds_of(targets.take(targets.present & (held_out.rows < 0))) < 2:
         return "default: the training rows that are no anchors are all of one class"
     return None
 
 
-def _kinds(targets: Targets) -> int:
+def kinds_of(targets: Targets) -> int:
+    """How many different classes, sets of labels or rows of numbers there are."""
     return len(np.unique(targets.values, axis=0))
 
 
-def _folds(targets: Targets, folds: int, seed: int) -> Iterator[NDArray[np.intp]]:
+def folds_of(targets: Targets, folds: int, seed: int) -> Iterator[NDArray[np.intp]]:
     """Deal the labelled anchors into folds: class by class, so that each fold gets its share of every class."""
     generator = np.random.default_rng(seed)
     known = generator.permutation(np.flatnonzero(targets.present))
@@ -132,7 +133,7 @@ def _scores(
 ) -> Iterator[float]:
     """The mean leading metric over the other encoders on one fold, for one strength of the grid after the other."""
     usable = np.flatnonzero(targets.present & ~np.isin(held_out.rows, out))
-    rows = _sample(usable, settings.seed)
+    rows = sample_of(usable, settings.seed)
     kept = np.delete(np.arange(len(held_out.targets)), out) if held_out.relative else np.arange(X.shape[1])
     # C weighs the sum of the losses against the penalty: with fewer rows, the same balance needs a larger C.
     share = len(usable) / len(rows) if settings.method in ("logistic", "svm") else 1.0
@@ -144,7 +145,8 @@ def _scores(
         yield float(np.mean([one.metrics.get(LEADING[truth.kind], 0.0) for one in scored]))
 
 
-def _sample(rows: NDArray[np.intp], seed: int) -> NDArray[np.intp]:
+def sample_of(rows: NDArray[np.intp], seed: int) -> NDArray[np.intp]:
+    """At most 2000 of the rows, in their order: enough to choose by."""
     if len(rows) <= _TRAIN_ROWS:
         return rows
     return np.sort(np.random.default_rng(seed).choice(rows, _TRAIN_ROWS, replace=False))
