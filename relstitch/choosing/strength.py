@@ -134,7 +134,10 @@ def _scores(
     """The mean leading metric over the other encoders on one fold, for one strength of the grid after the other."""
     usable = np.flatnonzero(targets.present & ~np.isin(held_out.rows, out))
     rows = sample_of(usable, settings.seed)
-    kept = np.delete(np.arange(len(held_out.targets)), out) if held_out.relative else np.arange(X.shape[1])
+    kept = np.arange(X.shape[1])
+    if held_out.relative:
+        # A product of spaces has a column of every anchor in each of them.
+        kept = kept[~np.isin(kept % len(held_out.targets), out)]
     # C weighs the sum of the losses against the penalty: with fewer rows, the same balance needs a larger C.
     share = len(usable) / len(rows) if settings.method in ("logistic", "svm") else 1.0
     strengths = [strength * share for strength in method_of(settings).grid]

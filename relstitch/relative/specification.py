@@ -98,7 +98,7 @@ def parse_projection(text: str, center: bool = True) -> ProjectionSpec:
     for item in listed.split(",") if colon else ():
         key, equals, value = (part.strip() for part in item.partition("="))
         number = _number(value) if equals else None
-        if key in params or (number is None and item.strip() != "zscore"):
+        if not key or key in params or (number is None and item.strip() != "zscore"):
             raise UsageError(
                 f"{item!r} in the projection {text!r} can't be read. Write NAME+NAME:PARAM,PARAM with every "
                 "parameter once, as KEY=NUMBER or zscore alone: for example cosine+dot:zscore,top=50,power=4."

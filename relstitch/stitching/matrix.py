@@ -131,7 +131,7 @@ class Seat:
         used = self.used
         if isinstance(used, Relative):
             values = used.values
-            among = project(anchors.vectors, anchors.vectors, used.projection)
+            among = project(anchors.vectors, anchors.vectors, used.projection, columns=anchors.columns)
         elif form.spec is None:
             values, among = used.vectors, anchors.vectors
         else:
