@@ -21,6 +21,9 @@ MethodName = Literal[
 DecoderName = Literal["logistic", "svm", "ridge", "knn", "mlp"]
 """What learns the task from a representation (`relstitch.decoders`)."""
 
+MeasureName = Literal["cka", "svcca", "rsa", "procrustes", "mutual-knn", "jaccard", "mrr", "cosine"]
+"""How alike two spaces are (`relstitch.comparison`)."""
+
 Modality = Literal["text", "image", "vectors"]
 """What the items of a dataset are. Vectors are already embedded: they have ids only, no content hash."""
 
@@ -34,3 +37,4 @@ PROJECTIONS: tuple[str, ...] = get_args(ProjectionName)
 STRATEGIES: tuple[str, ...] = get_args(StrategyName)
 DECODERS: tuple[str, ...] = get_args(DecoderName)
 TRANSLATORS: tuple[str, ...] = get_args(TranslatorName)
+MEASURES: tuple[str, ...] = get_args(MeasureName)

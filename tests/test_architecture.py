@@ -15,7 +15,7 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 FOUNDATION = {"errors", "names", "artifacts"}
 CORE = {
     "meeting", "relative", "anchors", "decoders", "scoring", "statistics", "translation", "ways", "choosing",
-    "stitching", "transformer",
+    "comparison", "stitching", "transformer",
 }  # fmt: skip
 EDGES = {"dataset", "encoders", "storage", "report"}
 OWNERS = {
@@ -23,6 +23,7 @@ OWNERS = {
     "rich": {"report"},
     "typer": {"cli"},
     "pyarrow": {"dataset"},
+    "scipy": {"comparison"},
     "PIL": {"dataset"},
     "datasets": {"dataset"},
     "timm": {"encoders"},
@@ -30,7 +31,7 @@ OWNERS = {
     "transformers": {"encoders"},
     "huggingface_hub": {"encoders"},
     "torch": {"encoders", "encoding", "decoders", "translation"},
-    "sklearn": {"anchors", "decoders", "scoring", "choosing", "transformer"},
+    "sklearn": {"anchors", "decoders", "scoring", "choosing", "transformer", "comparison"},
     "threadpoolctl": CORE,
     "numpy": FOUNDATION | CORE | {"dataset", "encoders", "storage", "encoding", "cli", "demo"},
 }
@@ -144,7 +145,7 @@ def loaded_by(arguments: list[str], cwd: Path) -> set[str]:
 
 @pytest.mark.parametrize(
     "verb",
-    [[], ["encode"], ["anchors"], ["stitch"], ["predict"], ["inspect"], ["demo"]],
+    [[], ["encode"], ["anchors"], ["stitch"], ["compare"], ["predict"], ["inspect"], ["demo"]],
     ids=" ".join,
 )
 def test_help_loads_nothing_heavy(verb: list[str], tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import typer
 
 from relstitch.cli.anchors import anchors
 from relstitch.cli.boundary import Boundary
+from relstitch.cli.compare import compare
 from relstitch.cli.demo import demo
 from relstitch.cli.encode import encode
 from relstitch.cli.inspect import inspect
@@ -45,6 +46,7 @@ def relstitch(
 app.command()(encode)
 app.command()(anchors)
 app.command()(stitch)
+app.command()(compare)
 app.command()(predict)
 app.command()(inspect)
 app.command()(demo)

@@ -1,0 +1,98 @@
+"""``relstitch compare``: how alike the spaces of several files are."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from relstitch.cli import options as shared
+from relstitch.cli.reading import display_names, open_spaces
+from relstitch.names import MEASURES
+
+
+def compare(
+    files: Annotated[
+        list[Path],
+        typer.Argument(help="Two or more embeddings files, or relative files, one an encoder.", show_default=False),
+    ],
+    anchors: Annotated[
+        Path | None,
+        typer.Option("--anchors", "-a", help="Anchors file: also compare embeddings as relative representations."),
+    ] = None,
+    measure: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--measure",
+            "-m",
+            help=f"Only this one (repeatable): {', '.join(MEASURES)}; default: all that the files allow.",
+        ),
+    ] = None,
+    reference: Annotated[
+        str | None,
+        typer.Option("--reference", help="Hold every file against this one (its path or its name in the table)."),
+    ] = None,
+    neighbours: Annotated[
+        int, typer.Option("--neighbours", "-k", min=1, help="Neighbours of mutual-knn and jaccard.")
+    ] = 10,
+    permutations: Annotated[
+        int, typer.Option("--permutations", min=0, help="Shuffles behind what chance gives; 0 for none.")
+    ] = 50,
+    bootstrap: Annotated[
+        int, typer.Option("--bootstrap", min=0, help="Draws of rows behind each interval; 0 for none.")
+    ] = 100,
+    limit: Annotated[
+        int,
+        typer.Option("--limit", min=8, help="Rows of the sample for rsa, mutual-knn, jaccard, mrr, and intervals."),
+    ] = 1000,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="For the sample and all draws.")] = 0,
+    strict: shared.Strict = False,
+    markdown: Annotated[bool, typer.Option("--markdown", help="The table as Markdown.")] = False,
+    json: shared.Json = False,
+) -> None:
+    """Compare spaces: how alike are they, what would chance give, and how sure is the figure?
+
+    Every value is 1 for equal spaces. cka, svcca, rsa, procrustes and mutual-knn do not change when a space is
+    rotated or rescaled; jaccard, mrr and cosine compare relative representations.
+    """
+    from relstitch import storage
+    from relstitch.comparison import CompareOptions
+    from relstitch.comparison import compare as run
+    from relstitch.errors import UsageError
+    from relstitch.report import progress
+
+    if json and markdown:
+        raise UsageError("--json and --markdown are two forms of one output; give one of them.")
+    names = _names(files)
+    lists = None if anchors is None else storage.load_anchors(anchors)
+    spaces = open_spaces(dict(zip(names, files, strict=True)))
+    by_path = {path.as_posix(): name for name, path in zip(names, files, strict=True)}
+    with progress("Comparing", unit="figures") as advance:
+        options = CompareOptions(
+            measures=tuple(measure or ()), neighbours=neighbours, permutations=permutations, bootstrap=bootstrap,
+            limit=limit, reference=None if reference is None else by_path.get(Path(reference).as_posix(), reference),
+            seed=seed, strict=strict, progress=advance,
+        )  # fmt: skip
+        report = run(spaces, lists, options)
+    _show(report, json=json, markdown=markdown)
+
+
+def _names(files: list[Path]) -> list[str]:
+    from relstitch.errors import UsageError
+
+    if len({path.resolve() for path in files}) < len(files):
+        raise UsageError("The same file was given twice; a comparison needs a file for each space.")
+    names = display_names(files)
+    # One folder may hold one stem under two suffixes (x.npz, x.safetensors): then no part may be left out.
+    return names if len(set(names)) == len(names) else [path.as_posix() for path in files]
+
+
+def _show(report: Any, *, json: bool, markdown: bool) -> None:
+    from relstitch.report import show_json
+    from relstitch.report.compare_table import compare_markdown, show_compare
+
+    if json:
+        show_json(report.to_json())
+    elif markdown:
+        typer.echo(compare_markdown(report), nl=False)
+    else:
+        show_compare(report)

@@ -1,0 +1,227 @@
+"""Every measure for every pair of files."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from itertools import combinations
+
+import numpy as np
+
+from relstitch.artifacts import Anchors, Relative
+from relstitch.artifacts.comparisons import CompareReport, Likeness
+from relstitch.comparison.measures import MEASURES, Measure, check_pair, measure_of
+from relstitch.comparison.pairing import Pairing, Shuffled
+from relstitch.comparison.pairs import Index, Matrix, Pair
+from relstitch.comparison.relatives import Space, are_anchors, relatives_of
+from relstitch.comparison.resampling import LEVEL, permutation_baseline, row_interval
+from relstitch.errors import UsageError, some
+from relstitch.meeting import meet_all
+
+
+@dataclass(frozen=True)
+class CompareOptions:
+    """How spaces are compared.
+
+    Attributes:
+        measures: Which; empty for all that the files allow (three of them need relative representations).
+        neighbours: How many neighbours ``mutual-knn`` and ``jaccard`` look at.
+        permutations: Shuffles behind each baseline; 0 for no baseline.
+        bootstrap: Draws of rows behind each interval; 0 for no interval.
+        limit: Rows of the sample for what takes an n × n matrix, and for intervals.
+        reference: Hold every file against this one, instead of every pair.
+        seed: For the sample, the shuffles and the draws.
+        strict: Refuse files that do not hold exactly the same rows.
+        progress: Called with the figures done and the figures in all.
+    """
+
+    measures: tuple[str, ...] = ()
+    neighbours: int = 10
+    permutations: int = 50
+    bootstrap: int = 100
+    limit: int = 1000
+    reference: str | None = None
+    seed: int = 0
+    strict: bool = False
+    progress: Callable[[int, int], None] = field(default=lambda _done, _total: None, compare=False)
+
+
+@dataclass(frozen=True, eq=False)
+class _Kind:
+    """Vectors of one kind, absolute or relative, by file, with the rows they are of and a sample of them."""
+
+    vectors: Mapping[str, Matrix]
+    n: int
+    sample: Index
+
+    def pair(self, left: str, right: str, neighbours: int) -> Pair:
+        return Pair(self.vectors[left], self.vectors[right], neighbours)
+
+
+_DEFAULTS = CompareOptions()
+
+
+def compare(
+    files: Mapping[str, Space], anchors: Anchors | None = None, options: CompareOptions = _DEFAULTS
+) -> CompareReport:
+    """Measure how alike the spaces of several files are, on the rows that all of them share by id.
+
+    Rows that are anchors are left out of the measures on relative representations: those see them by construction.
+    Measures that need an n × n matrix, and all intervals, are of a sample of at most ``limit`` rows; the rest is
+    exact over all rows, in blocks, and so is its baseline. An interval is then as wide as the sample's size makes it;
+    that of SVCCA is too narrow where half the sample is not many times its components: raise the limit for it.
+
+    Args:
+        files: At least two, by name: embeddings, or relative representations with the same anchors.
+        anchors: With embeddings, for the measures on relative representations.
+        options: Which measures, and how.
+
+    Returns:
+        A figure for every measure and pair, or for every measure and file with a reference.
+
+    Raises:
+        UsageError: Fewer than two files, an unknown measure or reference, options out of range, no anchors for a
+            measure that needs them.
+        MismatchError: Files that do not meet, too few rows, a space that is constant.
+
+    Example:
+        >>> from relstitch.artifacts import Embeddings, EncoderStamp, Rows
+        >>> X = np.random.default_rng(0).normal(size=(20, 3)).astype(np.float32)
+        >>> file = Embeddings(Rows.build([f"r{i}" for i in range(20)]), X, EncoderStamp("st:x", "text", 3))
+        >>> report = compare({"x": file, "y": file}, options=CompareOptions(measures=("cka",)))
+        >>> round(report.figure("cka", "x", "y").value, 6)
+        1.0
+    """
+    _check(files, options)
+    relatives = relatives_of(files, anchors)
+    measures = _chosen(options, has_relative=bool(relatives))
+    shared = _shared(files, options)
+    absolute = _absolute(files, shared, options)
+    relative = _relative(relatives, shared, options)
+    pairs = _pairs(files, options)
+    figures = []
+    for left, right in pairs:
+        whole = {id(kind): kind.pair(left, right, options.neighbours) for kind in (absolute, relative)}
+        for measure in measures:
+            kind = relative if measure.relative else absolute
+            figures.append(_figure(measure, (left, right), whole[id(kind)], kind.sample, options))
+            options.progress(len(figures), len(pairs) * len(measures))
+    counts = {"shared": absolute.n, "sampled": len(absolute.sample)}
+    counts |= {f"only_in_{name}": len(file.rows) - absolute.n for name, file in files.items()}
+    if relatives:
+        counts["anchors"] = absolute.n - relative.n
+    names = tuple(measure.name for measure in measures)
+    return CompareReport(
+        tuple(files), names, tuple(figures), options.reference, counts, _settings(options, relatives),
+        _notes(counts, measures, relatives),
+    )  # fmt: skip
+
+
+def _check(files: Mapping[str, Space], options: CompareOptions) -> None:
+    if len(files) < 2:
+        raise UsageError(f"A comparison needs at least two files; {len(files)} given.")
+    if options.reference is not None and options.reference not in files:
+        raise UsageError(
+            f"The reference {options.reference!r} is none of the files: {some(files)}. Name one of them."
+        )
+    lowest = {"neighbours": 1, "permutations": 0, "bootstrap": 0, "limit": 8}
+    for name, least in lowest.items():
+        value = getattr(options, name)
+        if value < least:
+            raise UsageError(f"{name} is {value}; it must be at least {least}.")
+
+
+def _chosen(options: CompareOptions, *, has_relative: bool) -> list[Measure]:
+    named = [measure_of(name) for name in dict.fromkeys(options.measures)]
+    lacking = [measure.name for measure in named if measure.relative and not has_relative]
+    if lacking:
+        raise UsageError(
+            f"The measures {some(lacking)} compare relative representations: give --anchors, or relative files."
+        )
+    return named or [measure for measure in MEASURES.values() if has_relative or not measure.relative]
+
+
+def _shared(files: Mapping[str, Space], options: CompareOptions) -> dict[str, Index]:
+    """Where the shared rows stand in each file, in the order of their ids: a file's own order decides nothing."""
+    rows = {name: file.rows for name, file in files.items()}
+    places = meet_all(rows, strict=options.strict)
+    first = next(iter(rows.values()))
+    order = np.argsort(first.ids[places[0]], kind="stable")
+    return {name: at[order] for name, at in zip(rows, places, strict=True)}
+
+
+def _sample(n: int, options: CompareOptions) -> Index:
+    if n <= options.limit:
+        return np.arange(n)
+    return np.sort(np.random.default_rng(options.seed).choice(n, options.limit, replace=False))
+
+
+def _absolute(files: Mapping[str, Space], shared: Mapping[str, Index], options: CompareOptions) -> _Kind:
+    vectors = {
+        name: (file.values if isinstance(file, Relative) else file.vectors)[shared[name]]
+        for name, file in files.items()
+    }
+    n = len(next(iter(shared.values())))
+    return _Kind(vectors, n, _sample(n, options))
+
+
+def _relative(files: Mapping[str, Relative], shared: Mapping[str, Index], options: CompareOptions) -> _Kind:
+    empty = np.zeros((0, 0), dtype=np.float32)
+    if not files:
+        return _Kind(dict.fromkeys(shared, empty), 0, np.arange(0))
+    n = len(next(iter(shared.values())))
+    known = np.zeros(n, dtype=bool)
+    for name, file in files.items():
+        known |= are_anchors(file.rows.take(shared[name]), file.anchors.anchors)
+    rest = np.flatnonzero(~known)
+    vectors = {name: file.values[shared[name][rest]] for name, file in files.items()}
+    return _Kind(vectors, len(rest), _sample(len(rest), options))
+
+
+def _pairs(files: Mapping[str, Space], options: CompareOptions) -> list[tuple[str, str]]:
+    if options.reference is None:
+        return list(combinations(files, 2))
+    return [(options.reference, name) for name in files if name != options.reference]
+
+
+def _figure(
+    measure: Measure, names: tuple[str, str], whole: Pair, sample: Index, options: CompareOptions
+) -> Likeness:
+    check_pair(measure, whole, names)
+    part = whole if len(sample) == len(whole.X) else whole.take(sample)
+    check_pair(measure, part, names)
+    pairing, rows = measure.pairing(part), np.arange(len(sample))
+    if measure.value is None or measure.shuffled is None:
+        seen, value = part, float(pairing(rows, rows).mean())
+        shuffled: Shuffled = _within(pairing)
+    else:
+        seen, value, shuffled = whole, measure.value(whole), measure.shuffled(whole)
+    n, seed = len(seen.X), options.seed
+    baseline = permutation_baseline(shuffled, n, permutations=options.permutations, seed=seed)
+    interval = row_interval(pairing, len(rows), value, resamples=options.bootstrap, seed=seed)
+    return Likeness(measure.name, *names, value, n, baseline, interval)
+
+
+def _within(pairing: Pairing) -> Shuffled:
+    return lambda order: float(pairing(np.arange(len(order)), order).mean())
+
+
+def _settings(options: CompareOptions, relatives: Mapping[str, Relative]) -> dict[str, object]:
+    first = next(iter(relatives.values()), None)
+    return {
+        "neighbours": options.neighbours, "permutations": options.permutations, "bootstrap": options.bootstrap,
+        "limit": options.limit, "seed": options.seed, "level": LEVEL,
+        "k": None if first is None else len(first.anchors.anchors),
+        "projection": None if first is None else str(first.projection),
+    }  # fmt: skip
+
+
+def _notes(counts: Mapping[str, int], measures: list[Measure], relatives: Mapping[str, Relative]) -> tuple[str, ...]:
+    notes = []
+    if counts["sampled"] < counts["shared"]:
+        sampled = [measure.name for measure in measures if measure.value is None]
+        what = f"{', '.join(sampled)} and all intervals" if sampled else "Intervals"
+        notes.append(f"{what} are of a sample of {counts['sampled']} of {counts['shared']} rows.")
+    alone = {name: count for name, count in counts.items() if name.startswith("only_in_") and count}
+    notes += [f"{count} rows of {name[8:]} are not in all files and were left out." for name, count in alone.items()]
+    if relatives and counts["anchors"] and any(measure.relative for measure in measures):
+        notes.append(f"{counts['anchors']} rows are anchors and are left out of the measures on relative spaces.")
+    return tuple(notes)
