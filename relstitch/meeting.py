@@ -1,6 +1,6 @@
 """How files meet: rows by id and content, anchors by content, nothing ever by position alone."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import reduce
 from itertools import combinations
@@ -8,7 +8,7 @@ from itertools import combinations
 import numpy as np
 from numpy.typing import NDArray
 
-from relstitch.artifacts import AnchorList, Anchors, Rows
+from relstitch.artifacts import AnchorList, Anchors, AnchorVectors, Rows
 from relstitch.errors import MismatchError, UsageError, some
 
 Index = NDArray[np.intp]
@@ -195,3 +195,52 @@ def _row_of(anchor: str, holders: list[int] | None, rows: Rows) -> int | None:
     if not holders:
         return row if row is not None and not rows.hashes[row] else None
     return row if row in holders else min(holders, key=lambda at: str(rows.ids[at]))
+
+
+def in_id_order(rows: Mapping[str, Rows], shared: Sequence[Index]) -> tuple[Index, ...]:
+    """The shared rows in the order of their ids: what order a file has them in must not decide a figure.
+
+    Args:
+        rows: The rows of each file.
+        shared: Where the shared ones stand in each (`meet_all`).
+
+    Example:
+        >>> rows = {"x": Rows.build(["b", "a"]), "y": Rows.build(["a", "b"])}
+        >>> [at.tolist() for at in in_id_order(rows, meet_all(rows))]
+        [[1, 0], [0, 1]]
+    """
+    first = next(iter(rows.values()))
+    order = np.argsort(first.ids[shared[0]], kind="stable")
+    return tuple(at[order] for at in shared)
+
+
+def anchor_of(rows: Rows, anchors: AnchorList) -> Index:
+    """Which anchor each row is: by content where both sides have it, else by id.
+
+    Returns:
+        intp [n], the anchor's position in the list, -1 for a row that is none.
+
+    Example:
+        >>> anchor_of(Rows.build(["a", "b"]), AnchorList(("b",), ("",))).tolist()
+        [-1, 0]
+    """
+    by_content = {content: at for at, content in enumerate(anchors.hashes) if content}
+    by_id = {name: at for at, name in enumerate(anchors.ids)}
+    found = np.full(len(rows), -1, dtype=np.intp)
+    for row, (name, content) in enumerate(zip(rows.ids.tolist(), rows.hashes.tolist(), strict=True)):
+        at = by_content.get(content) if content else None
+        if at is None:
+            at = by_id.get(name)
+            if at is None or (content and anchors.hashes[at]):
+                continue
+        found[row] = at
+    return found
+
+
+def same_anchors(left: AnchorVectors, right: AnchorVectors) -> bool:
+    """Whether two spaces can meet: the same ordered list, or corresponding sides of parallel anchors."""
+    if len(left.anchors) != len(right.anchors):
+        return False
+    if left.anchors.digest == right.anchors.digest:
+        return True
+    return left.correspondence != "" and left.correspondence == right.correspondence

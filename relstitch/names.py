@@ -13,9 +13,7 @@ StrategyName = Literal["uniform", "stratified", "farthest", "kmeans", "d-optimal
 TranslatorName = Literal["procrustes", "ridge", "affine", "low-rank", "inverse", "kernel", "smoothing", "mlp"]
 """Maps from one encoder's space to another's (`relstitch.translation`)."""
 
-MethodName = Literal[
-    "relative", "auto", "procrustes", "ridge", "affine", "low-rank", "inverse", "kernel", "smoothing", "mlp"
-]
+MethodName = Literal["relative", "auto", TranslatorName]
 """How spaces meet: by a projection, by what held-out anchors favour, or by a translator (`relstitch.ways`)."""
 
 DecoderName = Literal["logistic", "svm", "ridge", "knn", "mlp"]

@@ -8,6 +8,7 @@ from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, Transfo
 from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from relstitch.artifacts import ProjectionSpec
 from relstitch.relative import parse_projection, project
 
 _FLOATS = (np.float64, np.float32)
@@ -54,7 +55,7 @@ class RelativeProjection(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
             ['relativeprojection0', 'relativeprojection1']
         """
         self.anchors_ = validate_data(self, X, dtype=_FLOATS, copy=True)
-        self._n_features_out = len(self.anchors_) * (self.projection.partition(":")[0].count("+") + 1)
+        self._n_features_out = len(self.anchors_) * ProjectionSpec(self.projection.partition(":")[0]).factors
         return self
 
     def transform(self, X: ArrayLike) -> NDArray[Any]:

@@ -38,6 +38,14 @@ class Way:
         """Whether what the target's rows become depends on the source."""
         return self.translator is not None and self.translator.params.get("targets") == "both"
 
+    @property
+    def place(self) -> str:
+        """Where the target's rows are when they meet the source's; those of one-sided translators stay."""
+        if self.projection is not None:
+            return str(self.projection)
+        two_sided = self.translator is not None and TRANSLATORS[self.translator.method].two_sided
+        return str(self.translator) if two_sided else "absolute"
+
 
 @dataclass(frozen=True, eq=False)
 class Crossing:

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
-from relstitch.artifacts import Targets
+from relstitch.artifacts import Decoder, Targets
 from relstitch.decoders import DecoderSettings, fit_path, method_of, predict
 from relstitch.scoring import LEADING, score
 
@@ -89,7 +89,9 @@ def choose_strength(
         return Choice(settings.strength, "given")
     if not method.grid:
         return Choice(None, "this decoder has no strength")
-    why_not = _obstacle(targets, held_out)
+    why_not = obstacle_of(held_out.targets, targets, held_out.rows)
+    if not held_out.spaces:
+        why_not = "default: no other encoder to try the anchors in"
     if why_not is not None:
         return Choice(method.strength, why_not)
     dealt = [_scores(X, targets, held_out, settings, out) for out in folds_of(held_out.targets, folds, settings.seed)]
@@ -100,22 +102,25 @@ def choose_strength(
     return Choice(max(scores, key=lambda strength: scores[strength]), "held-out anchors", scores)
 
 
-def _obstacle(targets: Targets, held_out: HeldOut) -> str | None:
-    """Why held-out anchors cannot be asked, or None."""
-    known = held_out.targets.take(held_out.targets.present)
-    if not held_out.spaces:
-        return "default: no other encoder to try the anchors in"
-    if len(known) < MIN_ANCHORS:
-        return f"default: {len(known)} labelled anchors, fewer than {MIN_ANCHORS}"
-    if kinds_of(known) < 2:
+def obstacle_of(known: Targets, targets: Targets, rows: NDArray[np.intp]) -> str | None:
+    """Why held-out anchors cannot be asked, or None.
+
+    Args:
+        known: Of the k anchors.
+        targets: Of the n training rows.
+        rows: intp [n], which anchor a training row is, -1 for none.
+    """
+    labelled = known.take(known.present)
+    if len(labelled) < MIN_ANCHORS:
+        return f"default: {len(labelled)} labelled anchors, fewer than {MIN_ANCHORS}"
+    if _kinds(labelled) < 2:
         return "default: the anchors are all of one class"
-    if kinds_of(targets.take(targets.present & (held_out.rows < 0))) < 2:
+    if _kinds(targets.take(targets.present & (rows < 0))) < 2:
         return "default: the training rows that are no anchors are all of one class"
     return None
 
 
-def kinds_of(targets: Targets) -> int:
-    """How many different classes, sets of labels or rows of numbers there are."""
+def _kinds(targets: Targets) -> int:
     return len(np.unique(targets.values, axis=0))
 
 
@@ -138,14 +143,18 @@ def _scores(
     if held_out.relative:
         # A product of spaces has a column of every anchor in each of them.
         kept = kept[~np.isin(kept % len(held_out.targets), out)]
-    # C weighs the sum of the losses against the penalty: with fewer rows, the same balance needs a larger C.
-    share = len(usable) / len(rows) if settings.method in ("logistic", "svm") else 1.0
-    strengths = [strength * share for strength in method_of(settings).grid]
     truth = held_out.targets.take(out)
-    unset = replace(settings, strength=None)
-    for decoder in fit_path(X[np.ix_(rows, kept)], targets.take(rows), unset, strengths):
+    for decoder in draft_path(X[np.ix_(rows, kept)], targets.take(rows), settings, len(usable)):
         scored = [score(predict(decoder, space[np.ix_(out, kept)]), truth) for space in held_out.spaces.values()]
         yield float(np.mean([one.metrics.get(LEADING[truth.kind], 0.0) for one in scored]))
+
+
+def draft_path(X: NDArray[Any], targets: Targets, settings: DecoderSettings, usable: int) -> Iterator[Decoder]:
+    """One decoder for every strength of the grid, on a sample of the usable rows."""
+    # C weighs the sum of the losses against the penalty: with fewer rows, the same balance needs a larger C.
+    share = usable / len(X) if settings.method in ("logistic", "svm") else 1.0
+    strengths = [strength * share for strength in method_of(settings).grid]
+    return fit_path(X, targets, replace(settings, strength=None), strengths)
 
 
 def sample_of(rows: NDArray[np.intp], seed: int) -> NDArray[np.intp]:

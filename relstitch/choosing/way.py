@@ -1,6 +1,6 @@
 """Choosing how two spaces meet: every candidate is tried on anchors that were held out of fitting it."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -9,8 +9,8 @@ from threadpoolctl import threadpool_limits
 
 from relstitch.artifacts import Decoder, Targets
 from relstitch.artifacts.spaces import Matrix
-from relstitch.choosing.strength import MIN_ANCHORS, Choice, folds_of, kinds_of, sample_of
-from relstitch.decoders import DecoderSettings, decision_values, fit_path, method_of
+from relstitch.choosing.strength import Choice, draft_path, folds_of, obstacle_of, sample_of
+from relstitch.decoders import DecoderSettings, decision_values, method_of
 from relstitch.ways import CANDIDATES, Crossing, Way, cross, rescaled
 
 _FEW_ANCHORS = 100
@@ -107,7 +107,7 @@ def choose_ways(
         >>> choice.scores["procrustes"]
         1.0
     """
-    obstacle = _obstacle(target)
+    obstacle = obstacle_of(target.known, target.targets, target.rows)
     method = method_of(settings)
     usable = {name: [way for way in candidates if _usable(way, source)] for name, source in sources.items()}
     if obstacle is not None:
@@ -151,17 +151,6 @@ def _usable(way: Way, source: Source) -> bool:
     return not way.rescale or len(source.rows) > 1
 
 
-def _obstacle(target: Target) -> str | None:
-    known = target.known.take(target.known.present)
-    if len(known) < MIN_ANCHORS:
-        return f"default: {len(known)} labelled anchors, fewer than {MIN_ANCHORS}"
-    if kinds_of(known) < 2:
-        return "default: the anchors are all of one class"
-    if kinds_of(target.targets.take(target.targets.present & (target.rows < 0))) < 2:
-        return "default: the training rows that are no anchors are all of one class"
-    return None
-
-
 def _strength(target: Target, source: Source, way: Way, settings: DecoderSettings) -> Choice:
     if settings.strength is not None:
         return Choice(settings.strength, "given")
@@ -195,59 +184,52 @@ def _try(
     for out in folds_of(target.known, folds, settings.seed):
         free = target.targets.present & ~np.isin(target.rows, out)
         fold = _Fold(target, np.flatnonzero(free), out, settings)
-        trained: dict[str, list[Decoder]] = {}
         for way in ways:
             for name, source in sources.items():
                 if _usable(way, source):
-                    found.setdefault((name, way.name), []).append(_hits(fold, source, way, trained))
+                    found.setdefault((name, way.name), []).append(fold.goodness(way, name, source))
     return {key: np.concatenate(parts, axis=1) for key, parts in found.items()}
 
 
 @dataclass(frozen=True, eq=False)
 class _Fold:
-    """One deal of the anchors: which training rows may be learned from, which anchors are asked."""
+    """One deal of the anchors.
+
+    Attributes:
+        target: Whose decoder answers.
+        usable: Training rows that may be learned from: labelled, and no anchor that is asked.
+        out: The anchors that are asked.
+        settings: What is trained.
+        trained: By place: the sampled training rows there, and a decoder for every strength of the grid.
+    """
 
     target: Target
     usable: NDArray[np.intp]
     out: NDArray[np.intp]
     settings: DecoderSettings
+    trained: dict[tuple[str, str], tuple[Matrix, list[Decoder]]] = field(default_factory=dict)
 
-    def crossing(self, way: Way, source: Source) -> tuple[Crossing, NDArray[np.intp]]:
-        """The way fitted on the anchors that are not asked, and the training rows to learn from."""
+    def decoders(self, way: Way, name: str, crossing: Crossing) -> tuple[Matrix, list[Decoder]]:
+        """The target's rows where it meets a source, and what was learned there; ways of one place share it."""
+        place = (way.place, name if way.pairwise else "")
+        if place not in self.trained:
+            rows = sample_of(self.usable, self.settings.seed)
+            learned = crossing.target(self.target.train[rows])
+            path = draft_path(learned, self.target.targets.take(rows), self.settings, len(self.usable))
+            self.trained[place] = (learned, list(path))
+        return self.trained[place]
+
+    def goodness(self, way: Way, name: str, source: Source) -> NDArray[np.float64]:
+        """How well the anchors that are asked are answered: float64 [strengths, asked]."""
         kept = np.delete(np.arange(len(self.target.anchors)), self.out)
-        return cross(way, source.anchors[kept], self.target.anchors[kept]), sample_of(self.usable, self.settings.seed)
-
-    def path(self, X: Matrix, rows: NDArray[np.intp]) -> Iterator[Decoder]:
-        """One decoder for every strength of the grid."""
-        # C weighs the sum of the losses against the penalty: with fewer rows, the same balance needs a larger C.
-        share = len(self.usable) / len(rows) if self.settings.method in ("logistic", "svm") else 1.0
-        strengths = [strength * share for strength in method_of(self.settings).grid]
-        return fit_path(X, self.target.targets.take(rows), replace(self.settings, strength=None), strengths)
-
-
-def _hits(fold: _Fold, source: Source, way: Way, trained: dict[str, list[Decoder]]) -> NDArray[np.float64]:
-    crossing, rows = fold.crossing(way, source)
-    learned = crossing.target(fold.target.train[rows])
-    key = _place(way)
-    if way.pairwise or key not in trained:
-        decoders = list(fold.path(learned, rows))
-        if not way.pairwise:
-            trained[key] = decoders
-    else:
-        decoders = trained[key]
-    carry = crossing.source
-    if way.rescale:
-        # A sample will do for the moments, as it does for the decoder.
-        carry = rescaled(carry, source.rows[sample_of(np.arange(len(source.rows)), fold.settings.seed)], learned)
-    asked = carry(source.anchors[fold.out])
-    return np.stack([_goodness(decoder, asked, fold.target.known.take(fold.out)) for decoder in decoders])
-
-
-def _place(way: Way) -> str:
-    """Where the target's rows are when they meet the source's: ways of one place share their decoder."""
-    if way.projection is not None:
-        return str(way.projection)
-    return str(way.translator) if way.translator and way.translator.method == "smoothing" else "absolute"
+        crossing = cross(way, source.anchors[kept], self.target.anchors[kept])
+        learned, decoders = self.decoders(way, name, crossing)
+        carry = crossing.source
+        if way.rescale:
+            # A sample will do for the moments, as it does for the decoder.
+            carry = rescaled(carry, source.rows[sample_of(np.arange(len(source.rows)), self.settings.seed)], learned)
+        asked, truth = carry(source.anchors[self.out]), self.target.known.take(self.out)
+        return np.stack([_goodness(decoder, asked, truth) for decoder in decoders])
 
 
 def _goodness(decoder: Decoder, X: Matrix, truth: Targets) -> NDArray[np.float64]:

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from relstitch.cli import options as shared
-from relstitch.cli.reading import display_names, open_spaces
+from relstitch.cli.reading import check_one_form, distinct_names, open_spaces
 from relstitch.names import MEASURES
 
 
@@ -57,11 +57,9 @@ def compare(
     from relstitch import storage
     from relstitch.comparison import CompareOptions
     from relstitch.comparison import compare as run
-    from relstitch.errors import UsageError
     from relstitch.report import progress
 
-    if json and markdown:
-        raise UsageError("--json and --markdown are two forms of one output; give one of them.")
+    check_one_form(json=json, markdown=markdown)
     names = _names(files)
     lists = None if anchors is None else storage.load_anchors(anchors)
     spaces = open_spaces(dict(zip(names, files, strict=True)))
@@ -81,9 +79,7 @@ def _names(files: list[Path]) -> list[str]:
 
     if len({path.resolve() for path in files}) < len(files):
         raise UsageError("The same file was given twice; a comparison needs a file for each space.")
-    names = display_names(files)
-    # One folder may hold one stem under two suffixes (x.npz, x.safetensors): then no part may be left out.
-    return names if len(set(names)) == len(names) else [path.as_posix() for path in files]
+    return distinct_names(files)
 
 
 def _show(report: Any, *, json: bool, markdown: bool) -> None:

@@ -65,8 +65,8 @@ def open_encoders(sources: Sequence[str], read: Any) -> dict[str, Any]:
     files = [Path(source) for source in sources]
     if len(files) < 2 or not all(file.is_file() and storage.peek(file) is not None for file in files):
         return {}
-    names = display_names(files)
-    if len(set(names)) < len(names) or "main" in names:
+    names = distinct_names(files)
+    if "main" in names:
         names = list(sources)
     return {name: open_source([source], read) for name, source in zip(names, sources, strict=True)}
 
@@ -83,6 +83,23 @@ def display_names(files: Sequence[Path]) -> list[str]:
     while depth < max(map(len, parts)) and len({tuple(p[-depth:]) for p in parts}) < len({tuple(p) for p in parts}):
         depth += 1
     return ["/".join(part[-depth:]) for part in parts]
+
+
+def distinct_names(files: Sequence[Path]) -> list[str]:
+    """Short names, or whole paths where one folder holds one stem under two suffixes (x.npz, x.safetensors).
+
+    Example:
+        >>> distinct_names([Path("a/x.npz"), Path("a/x.safetensors")])
+        ['a/x.npz', 'a/x.safetensors']
+    """
+    names = display_names(files)
+    return names if len(set(names)) == len(names) else [path.as_posix() for path in files]
+
+
+def check_one_form(*, json: bool, markdown: bool) -> None:
+    """Refuse two forms of one output."""
+    if json and markdown:
+        raise UsageError("--json and --markdown are two forms of one output; give one of them.")
 
 
 def open_spaces(files: Mapping[str, Path]) -> dict[str, Any]:

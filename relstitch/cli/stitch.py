@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from relstitch.cli import options as shared
-from relstitch.cli.reading import display_names, open_spaces, read_label_map
+from relstitch.cli.reading import check_one_form, display_names, distinct_names, open_spaces, read_label_map
 from relstitch.names import DecoderName, MethodName, ProjectionName
 
 _ROWS, _HOW, _GATES = "Which rows", "How it is measured", "Gates"
@@ -119,8 +119,7 @@ def stitch(
     from relstitch.stitching import StitchOptions, check_gate_values, check_gates, decoder_of, stitch_pair
     from relstitch.stitching import stitch as run
 
-    if json and markdown:
-        raise UsageError("--json and --markdown are two forms of one output; give one of them.")
+    check_one_form(json=json, markdown=markdown)
     if save_decoder is not None and method != "relative":
         raise UsageError(
             f"--save-decoder keeps a decoder of relative representations; --method {method} carries the rows another "
@@ -165,12 +164,9 @@ def _named_files(
         raise UsageError(f"A stitch needs at least two files, one an encoder; {len(given)} given.")
     if len({path.resolve() for path in given}) < len(given) and not pair:
         raise UsageError("The same file was given twice; a stitch needs a file for each encoder.")
-    names = display_names(given)
-    if pair and len(set(names)) < 2:
-        names = ["train", "test"]
-    elif len(set(names)) < len(names):
-        # One folder may hold one stem under two suffixes (x.npz, x.safetensors): then no part may be left out.
-        names = [path.as_posix() for path in given]
+    # The two files of a pair may be one file twice: then their parts tell them apart.
+    same = pair and len(set(display_names(given))) < 2
+    names = ["train", "test"] if same else distinct_names(given)
     return dict(zip(names, given, strict=True)), given
 
 

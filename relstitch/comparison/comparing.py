@@ -11,10 +11,10 @@ from relstitch.artifacts.comparisons import CompareReport, Likeness
 from relstitch.comparison.measures import MEASURES, Measure, check_pair, measure_of
 from relstitch.comparison.pairing import Pairing, Shuffled
 from relstitch.comparison.pairs import Index, Matrix, Pair
-from relstitch.comparison.relatives import Space, are_anchors, relatives_of
+from relstitch.comparison.relatives import Space, relatives_of
 from relstitch.comparison.resampling import LEVEL, permutation_baseline, row_interval
 from relstitch.errors import UsageError, some
-from relstitch.meeting import meet_all
+from relstitch.meeting import anchor_of, in_id_order, meet_all
 
 
 @dataclass(frozen=True)
@@ -142,10 +142,7 @@ def _chosen(options: CompareOptions, *, has_relative: bool) -> list[Measure]:
 def _shared(files: Mapping[str, Space], options: CompareOptions) -> dict[str, Index]:
     """Where the shared rows stand in each file, in the order of their ids: a file's own order decides nothing."""
     rows = {name: file.rows for name, file in files.items()}
-    places = meet_all(rows, strict=options.strict)
-    first = next(iter(rows.values()))
-    order = np.argsort(first.ids[places[0]], kind="stable")
-    return {name: at[order] for name, at in zip(rows, places, strict=True)}
+    return dict(zip(rows, in_id_order(rows, meet_all(rows, strict=options.strict)), strict=True))
 
 
 def _sample(n: int, options: CompareOptions) -> Index:
@@ -170,7 +167,7 @@ def _relative(files: Mapping[str, Relative], shared: Mapping[str, Index], option
     n = len(next(iter(shared.values())))
     known = np.zeros(n, dtype=bool)
     for name, file in files.items():
-        known |= are_anchors(file.rows.take(shared[name]), file.anchors.anchors)
+        known |= anchor_of(file.rows.take(shared[name]), file.anchors.anchors) >= 0
     rest = np.flatnonzero(~known)
     vectors = {name: file.values[shared[name][rest]] for name, file in files.items()}
     return _Kind(vectors, len(rest), _sample(len(rest), options))

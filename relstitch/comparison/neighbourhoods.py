@@ -6,7 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from relstitch.comparison.pairing import Pairing, Shuffled
-from relstitch.comparison.pairs import Index, Matrix, Numbers, Pair, blocks, unit_rows
+from relstitch.comparison.pairs import Index, Matrix, Numbers, Pair, blocks
+from relstitch.relative import unit_rows
 
 
 def rsa_pairing(pair: Pair) -> Pairing:

@@ -101,16 +101,3 @@ def crossed(pair: Pair, order: Index) -> Numbers:
     for rows in blocks(len(pair.X)):
         total += (pair.X[rows] - means[0]).T @ (pair.Y[order[rows]] - means[1])
     return total
-
-
-def unit_rows(X: Matrix) -> Numbers:
-    """Rows of length 1 in float64; a zero row stays zero.
-
-    Example:
-        >>> unit_rows(np.array([[3.0, 4.0], [0.0, 0.0]])).tolist()
-        [[0.6, 0.8], [0.0, 0.0]]
-    """
-    wide = X.astype(np.float64)
-    lengths = np.linalg.norm(wide, axis=1, keepdims=True)
-    unit: Numbers = np.divide(wide, lengths, out=np.zeros_like(wide), where=lengths > 0)
-    return unit

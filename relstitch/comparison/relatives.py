@@ -3,11 +3,9 @@
 from collections.abc import Mapping
 from itertools import combinations
 
-import numpy as np
-from numpy.typing import NDArray
-
-from relstitch.artifacts import AnchorList, Anchors, Embeddings, Relative, Rows
+from relstitch.artifacts import Anchors, Embeddings, Relative
 from relstitch.errors import MismatchError, UsageError
+from relstitch.meeting import same_anchors
 from relstitch.relative import anchor_vectors, relative_representation
 
 Space = Embeddings | Relative
@@ -52,27 +50,9 @@ def _check_same(files: Mapping[str, Relative]) -> None:
                 f"{one} was projected with {left.projection} and {other} with {right.projection}; only one "
                 "projection can be compared column by column. Encode both the same way, or compare their embeddings."
             )
-        same = left.anchors.anchors.digest == right.anchors.anchors.digest
-        paired = left.anchors.correspondence != "" and left.anchors.correspondence == right.anchors.correspondence
-        if len(left.anchors.anchors) != len(right.anchors.anchors) or not (same or paired):
+        if not same_anchors(left.anchors, right.anchors):
             raise MismatchError(
                 f"{one} and {other} were made with different anchors, {len(left.anchors.anchors)} and "
                 f"{len(right.anchors.anchors)} of them; their columns do not correspond. Encode both with the same "
                 "anchors file."
             )
-
-
-def are_anchors(rows: Rows, anchors: AnchorList) -> NDArray[np.bool_]:
-    """Which rows are anchors: by content where both sides know it, else by id.
-
-    Example:
-        >>> are_anchors(Rows.build(["a", "b"]), AnchorList(("b",), ("",))).tolist()
-        [False, True]
-    """
-    content = {known for known in anchors.hashes if known}
-    by_id = dict(zip(anchors.ids, anchors.hashes, strict=True))
-    found = [
-        (known != "" and known in content) or (name in by_id and not (known and by_id[name]))
-        for name, known in zip(rows.ids.tolist(), rows.hashes.tolist(), strict=True)
-    ]
-    return np.array(found, dtype=bool)

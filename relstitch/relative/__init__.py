@@ -8,7 +8,7 @@ from relstitch.relative.representation import (
     relative_representation,
     with_columns,
 )
-from relstitch.relative.similarities import PROJECTIONS, Projection
+from relstitch.relative.similarities import PROJECTIONS, Projection, unit_rows
 from relstitch.relative.specification import factors_of, parse_projection
 
 __all__ = [
@@ -21,5 +21,6 @@ __all__ = [
     "parse_projection",
     "project",
     "relative_representation",
+    "unit_rows",
     "with_columns",
 ]

@@ -48,6 +48,19 @@ def inverse(values: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.divide(1.0, values, out=np.zeros_like(values), where=values > 0)
 
 
+def unit_rows(X: Array) -> NDArray[np.float64]:
+    """Rows of length 1 in float64; a zero row stays zero.
+
+    Example:
+        >>> unit_rows(np.array([[3.0, 4.0], [0.0, 0.0]])).tolist()
+        [[0.6, 0.8], [0.0, 0.0]]
+    """
+    wide = X.astype(np.float64)
+    lengths = np.linalg.norm(wide, axis=1, keepdims=True)
+    unit: NDArray[np.float64] = np.divide(wide, lengths, out=np.zeros_like(wide), where=lengths > 0)
+    return unit
+
+
 def _cosine(X: Array, A: Array) -> Array:
     unit = (A * inverse(lengths(A))[:, None]).astype(X.dtype)
     # The product is scaled by 1/‖x‖, so no normalised copy of X is made; rounding can carry it past 1.

@@ -7,7 +7,7 @@ from rich.table import Table
 from rich.text import Text
 
 from relstitch.artifacts.comparisons import CompareReport, Likeness
-from relstitch.report.facts import tsv
+from relstitch.report.facts import markdown_table, tsv
 from relstitch.report.streams import on_terminal, out, tell
 
 _HEADER = ("measure", "left", "right", "value", "interval", "chance", "chance 95 %", "rows")
@@ -81,7 +81,7 @@ def compare_markdown(report: CompareReport) -> str:
     if report.reference is None and len(report.files) > 2:
         parts = [_matrix(report, measure) for measure in report.measures]
     else:
-        parts = [_table([list(_HEADER), *map(_line, _ordered(report))], text_columns=3)]
+        parts = [markdown_table([list(_HEADER), *map(_line, _ordered(report))], text_columns=3)]
     notes = "".join(f"- {note}\n" for note in report.notes)
     return "\n".join([*parts, compare_summary(report) + "\n", *([notes] if notes else [])])
 
@@ -90,11 +90,4 @@ def _matrix(report: CompareReport, measure: str) -> str:
     lines = [[measure, *report.files]]
     for name, values in zip(report.files, report.matrix(measure), strict=True):
         lines.append([name, *(f"{value:.3f}" for value in values)])
-    return _table(lines, text_columns=1)
-
-
-def _table(lines: list[list[str]], *, text_columns: int) -> str:
-    rule = ["---"] * text_columns + ["---:"] * (len(lines[0]) - text_columns)
-    return "".join(
-        "| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |\n" for line in (lines[0], rule, *lines[1:])
-    )
+    return markdown_table(lines, text_columns=1)

@@ -24,6 +24,19 @@ def tsv(rows: Sequence[Sequence[str]]) -> str:
     return "".join("\t".join(cell.translate(_ESCAPES) for cell in row) + "\n" for row in rows)
 
 
+def markdown_table(lines: Sequence[Sequence[str]], *, text_columns: int) -> str:
+    r"""A Markdown table, its header first: so many columns of text, then numbers, which stand to the right.
+
+    Example:
+        >>> markdown_table([["id", "n"], ["a|b", "1"]], text_columns=1).splitlines()[2]
+        '| a\\|b | 1 |'
+    """
+    rule = ["---"] * text_columns + ["---:"] * (len(lines[0]) - text_columns)
+    return "".join(
+        "| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |\n" for line in (lines[0], rule, *lines[1:])
+    )
+
+
 def plain(value: Any) -> str:
     """One value in words: numbers short, missing as –, mappings and lists on one line."""
     if value is None:

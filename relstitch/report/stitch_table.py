@@ -7,7 +7,7 @@ from rich.table import Table
 from rich.text import Text
 
 from relstitch.artifacts import Cell, Score, StitchReport
-from relstitch.report.facts import tsv
+from relstitch.report.facts import markdown_table, tsv
 from relstitch.report.streams import on_terminal, out, tell
 
 _FORMS = {"absolute": "absolute", "relative": "centred", "relative, paper": "not centred"}
@@ -147,8 +147,6 @@ def _long(report: StitchReport) -> list[list[str]]:
 
 def markdown(report: StitchReport) -> str:
     """The report as a Markdown table with its summary and notes beneath."""
-    header = _header(report)
-    lines = [header, ["---", "---", *["---:"] * (len(header) - 2)], *_lines(report)]
-    table = "".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |\n" for line in lines)
+    table = markdown_table([_header(report), *_lines(report)], text_columns=2)
     notes = "".join(f"\n- {note}" for note in report.notes)
     return f"{table}\n{summary(report)}\n{notes}".rstrip() + "\n"

@@ -3,17 +3,15 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-import numpy as np
-
-from relstitch.artifacts import AnchorVectors, Embeddings, Targets
+from relstitch.artifacts import AnchorVectors, Embeddings
+from relstitch.artifacts.spaces import Matrix
 from relstitch.choosing import Source, Target, WayChoice, choose_ways, meeting_of
 from relstitch.decoders import DecoderSettings, fit_decoder, predict
 from relstitch.errors import UsageError
 from relstitch.scoring import Scored, score
 from relstitch.stitching.draws import Draw
-from relstitch.stitching.labels import Index
 from relstitch.stitching.options import StitchOptions
-from relstitch.stitching.parties import Party, anchor_of
+from relstitch.stitching.parties import Party, rows_where, targets_of_anchors
 from relstitch.ways import Way
 
 Found = dict[tuple[str, str, str], list[Scored]]
@@ -44,19 +42,19 @@ def measure_crossings(
     """
     found: Found = {}
     chosen: Chosen = {}
-    tested = [party for party in parties if len(party.test)]
+    tested = {party.name: party for party in parties if len(party.test)}
+    unlabelled = {name: _unlabelled(party, options) for name, party in tested.items()}
     for learner in (party for party in parties if len(party.train)):
         own = _ceiling(learner, settings) if len(learner.test) else []
         for draw in draws:
             found.setdefault((options.way, learner.name, learner.name), []).extend(own)
             target = _target(learner, draw[learner.name])
             sources = {
-                party.name: _source(party, draw[party.name], options) for party in tested if party is not learner
+                name: Source(draw[name].vectors, rows) for name, rows in unlabelled.items() if name != learner.name
             }
             for name, choice in choose_ways(target, sources, settings[0], ways).items():
                 chosen.setdefault((learner.name, name), []).append(choice)
-                party = next(party for party in tested if party.name == name)
-                scores = _scores(target, sources[name], choice, settings, party)
+                scores = _scores(target, sources[name], choice, settings, tested[name])
                 found.setdefault((options.way, learner.name, name), []).extend(scores)
     return {key: scores for key, scores in found.items() if scores}, chosen
 
@@ -72,26 +70,15 @@ def _absolute(party: Party) -> Embeddings:
 
 def _target(party: Party, anchors: AnchorVectors) -> Target:
     space = _absolute(party)
-    among = anchor_of(space.rows, anchors.anchors)
-    known = _targets_of_anchors(party.targets, among, len(anchors.anchors))
+    known, among = targets_of_anchors(party, anchors.anchors)
     rows = party.train
     return Target(space.vectors[rows], party.targets.take(rows), among[rows], anchors.vectors, known)
 
 
-def _targets_of_anchors(targets: Targets, among: Index, k: int) -> Targets:
-    where = np.full(k, -1, dtype=np.intp)
-    standing = np.flatnonzero(among >= 0)
-    where[among[standing]] = standing
-    known = targets.take(where)
-    return replace(known, present=known.present & (where >= 0))
-
-
-def _source(party: Party, anchors: AnchorVectors, options: StitchOptions) -> Source:
+def _unlabelled(party: Party, options: StitchOptions) -> Matrix:
+    """The vectors of a party's training split, whether its rows have labels or not."""
     space = _absolute(party)
-    # In the order of ids: what order a file has its rows in must not decide a figure.
-    rows = np.flatnonzero(space.rows.in_splits(options.train_split))
-    rows = rows[np.argsort(space.rows.ids[rows], kind="stable")]
-    return Source(anchors.vectors, space.vectors[rows])
+    return space.vectors[rows_where(space.rows, space.rows.in_splits(options.train_split))]
 
 
 def _ceiling(party: Party, settings: Sequence[DecoderSettings]) -> list[Scored]:

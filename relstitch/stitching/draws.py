@@ -6,7 +6,7 @@ from itertools import combinations
 
 from relstitch.artifacts import Anchors, AnchorVectors, Embeddings, Relative
 from relstitch.errors import MismatchError, UsageError, some
-from relstitch.meeting import meet_all
+from relstitch.meeting import meet_all, same_anchors
 from relstitch.relative import anchor_vectors
 from relstitch.stitching.options import Space, StitchOptions
 
@@ -126,15 +126,6 @@ def _check_what_they_carry(files: Mapping[str, Relative], options: StitchOptions
             f"{first} was projected with {space.projection}, and {options.projection!r} was asked for; another "
             "projection needs the embeddings files. Leave --projection out, or encode anew."
         )
-
-
-def same_anchors(left: AnchorVectors, right: AnchorVectors) -> bool:
-    """Whether two spaces can meet: the same ordered list, or corresponding sides of parallel anchors."""
-    if len(left.anchors) != len(right.anchors):
-        return False
-    if left.anchors.digest == right.anchors.digest:
-        return True
-    return left.correspondence != "" and left.correspondence == right.correspondence
 
 
 def told(anchors: AnchorVectors) -> str:

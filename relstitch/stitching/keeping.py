@@ -9,8 +9,9 @@ from relstitch.artifacts import Anchors, Decoder, Embeddings, EncoderStamp, Rela
 from relstitch.artifacts.spaces import Matrix
 from relstitch.decoders import DecoderSettings, Prediction, fit_decoder, predict
 from relstitch.errors import MismatchError, UsageError, some
+from relstitch.meeting import same_anchors
 from relstitch.relative import relative_representation
-from relstitch.stitching.draws import anchor_draws, same_anchors, told
+from relstitch.stitching.draws import anchor_draws, told
 from relstitch.stitching.matrix import Seat, choose, forms_of
 from relstitch.stitching.options import Space, StitchOptions
 from relstitch.stitching.parties import gather, gather_pair

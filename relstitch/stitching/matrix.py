@@ -18,7 +18,7 @@ from relstitch.scoring import Scored, score
 from relstitch.stitching.crossings import measure_crossings
 from relstitch.stitching.draws import Draw
 from relstitch.stitching.options import StitchOptions
-from relstitch.stitching.parties import Party, anchor_of
+from relstitch.stitching.parties import Party, targets_of_anchors
 from relstitch.translation import TRANSLATORS
 from relstitch.ways import CANDIDATES, Way, way_of
 
@@ -224,12 +224,7 @@ def choose(
     others = {
         name: view.anchors for name, view in views.items() if name != party.name and view.anchors.shape[1] == width
     }
-    among = anchor_of(party.space.rows, anchors)
-    where = np.full(len(anchors), -1, dtype=np.intp)
-    standing = np.flatnonzero(among >= 0)
-    where[among[standing]] = standing
-    targets = party.targets.take(where)
-    targets = replace(targets, present=targets.present & (where >= 0))
+    targets, among = targets_of_anchors(party, anchors)
     held_out = HeldOut(targets, among[party.train], others, relative=form.spec is not None)
     settings = DecoderSettings(options.method, options.strength, options.seeds[0], form.transductive)
     return choose_strength(own.train, party.targets.take(party.train), held_out, settings)

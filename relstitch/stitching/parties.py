@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from relstitch.artifacts import AnchorList, Rows, Targets
 from relstitch.errors import MismatchError, UsageError, some
-from relstitch.meeting import meet_all
+from relstitch.meeting import anchor_of, in_id_order, meet_all
 from relstitch.stitching.labels import Index, agreed_targets, common_layout, known_targets
 from relstitch.stitching.options import Space, StitchOptions
 
@@ -67,7 +67,7 @@ def gather(
         MismatchError: Files that do not meet, or that disagree on a row's split or label.
     """
     rows = {name: space.rows for name, space in files.items()}
-    shared = _by_id(rows, meet_all(rows, strict=options.strict))
+    shared = in_id_order(rows, meet_all(rows, strict=options.strict))
     _check_splits(rows, shared)
     targets = agreed_targets(rows, shared, options.label_map)
     names = list(files)
@@ -128,8 +128,8 @@ def gather_pair(
     repeated = scored & _repeats(score, learn.take(taught), by_id=same)
     counts = {"train": int(taught.sum()), "test": int(scored.sum())}
     parties = (
-        Party(train[0], train[1], targets[train[0]], _where(learn, taught), _where(learn, own)),
-        Party(test[0], test[1], targets[test[0]], np.empty(0, dtype=np.intp), _where(score, scored)),
+        Party(train[0], train[1], targets[train[0]], rows_where(learn, taught), rows_where(learn, own)),
+        Party(test[0], test[1], targets[test[0]], np.empty(0, dtype=np.intp), rows_where(score, scored)),
     )
     notes = []
     if not own.any():
@@ -138,14 +138,7 @@ def gather_pair(
     return Gathering(parties, counts | more_counts, (*notes, *more_notes))
 
 
-def _by_id(rows: Mapping[str, Rows], shared: Sequence[Index]) -> tuple[Index, ...]:
-    """The shared rows in the order of their ids: what order a file has them in must not decide a figure."""
-    first = next(iter(rows.values()))
-    order = np.argsort(first.ids[shared[0]], kind="stable")
-    return tuple(at[order] for at in shared)
-
-
-def _where(rows: Rows, chosen: Mask) -> Index:
+def rows_where(rows: Rows, chosen: Mask) -> Index:
     """Where the chosen rows stand, in the order of their ids."""
     at = np.flatnonzero(chosen)
     return at[np.argsort(rows.ids[at], kind="stable")]
@@ -237,24 +230,20 @@ def _repeats(rows: Rows, others: Rows, *, by_id: bool) -> Mask:
     return same
 
 
-def anchor_of(rows: Rows, anchors: AnchorList) -> Index:
-    """Which anchor each row is: by content where both sides have it, else by id.
+def targets_of_anchors(party: Party, anchors: AnchorList) -> tuple[Targets, Index]:
+    """The anchors' targets as one party knows them, and which anchor each of its rows is.
+
+    Args:
+        party: Whose labels are asked.
+        anchors: The k anchors.
 
     Returns:
-        intp [n], the anchor's position in the list, -1 for a row that is none.
-
-    Example:
-        >>> anchor_of(Rows.build(["a", "b"]), AnchorList(("b",), ("",))).tolist()
-        [-1, 0]
+        Of the k anchors, without a label where none of the party's rows is the anchor; and intp [n], the anchor of
+        every row, -1 for none.
     """
-    by_content = {content: at for at, content in enumerate(anchors.hashes) if content}
-    by_id = {name: at for at, name in enumerate(anchors.ids)}
-    found = np.full(len(rows), -1, dtype=np.intp)
-    for row, (name, content) in enumerate(zip(rows.ids.tolist(), rows.hashes.tolist(), strict=True)):
-        at = by_content.get(content) if content else None
-        if at is None:
-            at = by_id.get(name)
-            if at is None or (content and anchors.hashes[at]):
-                continue
-        found[row] = at
-    return found
+    among = anchor_of(party.space.rows, anchors)
+    where = np.full(len(anchors), -1, dtype=np.intp)
+    standing = np.flatnonzero(among >= 0)
+    where[among[standing]] = standing
+    known = party.targets.take(where)
+    return replace(known, present=known.present & (where >= 0)), among

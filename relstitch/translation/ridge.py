@@ -82,26 +82,43 @@ def choose_penalty(found: Spectrum, Y: Numbers, shape: tuple[int, int]) -> float
     return PENALTIES[best] * mean
 
 
-def _prepare(A: Numbers, params: Mapping[str, Any]) -> tuple[Numbers, Numbers]:
-    center = A.mean(axis=0)
-    return center, directions(A, center) if params["normalise"] else A - center
-
-
-def _weights(found: Spectrum, Z: Numbers, Y: Numbers, penalty: float) -> Numbers:
-    # Zᵀ(ZZᵀ + p)⁻¹Y through the spectrum: whichever Gram was decomposed, Q is on the rows' side.
-    inner = found.Q @ ((found.Q.T @ Y) / (found.values + penalty)[:, None])
-    weights: Numbers = Z.T @ inner
-    return weights
-
-
 def _penalty(found: Spectrum, Y: Numbers, shape: tuple[int, int], params: Mapping[str, Any]) -> float:
     if params["penalty"] is None:
         return choose_penalty(found, Y, shape)
     return float(params["penalty"]) * float(found.values.sum()) / min(shape)
 
 
-def _affine_arrays(center: Numbers, weights: Numbers, bias: Numbers, unit: bool) -> Arrays:
-    return {"center": center, "weights": weights, "bias": bias, "normalise": np.array(int(unit))}
+@dataclass(frozen=True, eq=False)
+class _Fit:
+    """A ridge regression with intercept of B on A's rows or directions."""
+
+    center: Numbers
+    middle: Numbers
+    mean: Numbers
+    Z: Numbers
+    Y: Numbers
+    found: Spectrum
+    penalty: float
+    weights: Numbers
+
+    def arrays(self, weights: Numbers, params: Mapping[str, Any]) -> Arrays:
+        """What carries rows over: by these weights, or by what became of them."""
+        return {
+            "center": self.center, "weights": weights, "bias": self.mean - self.middle @ weights,
+            "normalise": np.array(int(params["normalise"])), "penalty": np.array(self.penalty),
+        }  # fmt: skip
+
+
+def _fit(A: Numbers, B: Numbers, params: Mapping[str, Any]) -> _Fit:
+    center = A.mean(axis=0)
+    U = directions(A, center) if params["normalise"] else A - center
+    middle, mean = U.mean(axis=0), B.mean(axis=0)
+    Z, Y = U - middle, B - mean
+    found = spectrum(Z)
+    penalty = _penalty(found, Y, Z.shape, params)
+    # Zᵀ(ZZᵀ + p)⁻¹Y through the spectrum: whichever Gram was decomposed, Q is on the rows' side.
+    weights = Z.T @ (found.Q @ ((found.Q.T @ Y) / (found.values + penalty)[:, None]))
+    return _Fit(center, middle, mean, Z, Y, found, penalty, weights)
 
 
 def fit_ridge(A: Numbers, B: Numbers, params: Mapping[str, Any]) -> Arrays:
@@ -115,14 +132,8 @@ def fit_ridge(A: Numbers, B: Numbers, params: Mapping[str, Any]) -> Arrays:
     Returns:
         center [d_A], weights [d_A, d_B], bias [d_B], normalise, penalty.
     """
-    center, U = _prepare(A, params)
-    middle, mean = U.mean(axis=0), B.mean(axis=0)
-    Z, Y = U - middle, B - mean
-    found = spectrum(Z)
-    penalty = _penalty(found, Y, Z.shape, params)
-    weights = _weights(found, Z, Y, penalty)
-    arrays = _affine_arrays(center, weights, mean - middle @ weights, bool(params["normalise"]))
-    return {**arrays, "penalty": np.array(penalty)}
+    ridge = _fit(A, B, params)
+    return ridge.arrays(ridge.weights, params)
 
 
 def fit_low_rank(A: Numbers, B: Numbers, params: Mapping[str, Any]) -> Arrays:
@@ -132,22 +143,16 @@ def fit_low_rank(A: Numbers, B: Numbers, params: Mapping[str, Any]) -> Arrays:
 
     Source: Mukherjee and Zhu 2011, "Reduced rank ridge regression", section 2.
     """
-    center, U = _prepare(A, params)
-    middle, mean = U.mean(axis=0), B.mean(axis=0)
-    Z, Y = U - middle, B - mean
-    found = spectrum(Z)
-    penalty = _penalty(found, Y, Z.shape, params)
-    weights = _weights(found, Z, Y, penalty)
-    V = np.linalg.svd(Z @ weights, full_matrices=False)[2].T
+    ridge = _fit(A, B, params)
+    V = np.linalg.svd(ridge.Z @ ridge.weights, full_matrices=False)[2].T
     if params["rank"] is None:
-        predicted = (Y - leave_one_out(found, Y, penalty)) @ V
-        gains = np.cumsum(np.sum(2.0 * predicted * (Y @ V) - np.square(predicted), axis=0))
+        predicted = (ridge.Y - leave_one_out(ridge.found, ridge.Y, ridge.penalty)) @ V
+        gains = np.cumsum(np.sum(2.0 * predicted * (ridge.Y @ V) - np.square(predicted), axis=0))
         rank = int(np.argmax(gains)) + 1
     else:
         rank = min(int(params["rank"]), V.shape[1])
-    weights = weights @ V[:, :rank] @ V[:, :rank].T
-    arrays = _affine_arrays(center, weights, mean - middle @ weights, bool(params["normalise"]))
-    return {**arrays, "penalty": np.array(penalty), "rank": np.array(rank)}
+    arrays = ridge.arrays(ridge.weights @ V[:, :rank] @ V[:, :rank].T, params)
+    return {**arrays, "rank": np.array(rank)}
 
 
 def fit_kernel(A: Numbers, B: Numbers, params: Mapping[str, Any]) -> Arrays:

@@ -5,6 +5,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from relstitch.relative import unit_rows
+
 Numbers = NDArray[np.float64]
 Arrays = dict[str, NDArray[Any]]
 
@@ -23,10 +25,7 @@ def directions(X: NDArray[Any], center: NDArray[Any]) -> Numbers:
         >>> directions(np.array([[3.0, 5.0], [0.0, 1.0]]), np.array([0.0, 1.0])).tolist()
         [[0.6, 0.8], [0.0, 0.0]]
     """
-    moved = X.astype(np.float64) - center
-    lengths = np.linalg.norm(moved, axis=1, keepdims=True)
-    unit: Numbers = np.divide(moved, lengths, out=np.zeros_like(moved), where=lengths > 0)
-    return unit
+    return unit_rows(X.astype(np.float64) - center)
 
 
 def kernel(U: Numbers, V: Numbers, gamma: float) -> Numbers:
