@@ -17,11 +17,13 @@ from relstitch.artifacts import (
     Decoder,
     Embeddings,
     EncoderStamp,
+    Hub,
     ProjectionSpec,
     Relative,
     Rows,
     Skipped,
     Targets,
+    Translator,
 )
 from relstitch.artifacts.rows import content_hash
 from relstitch.artifacts.spaces import Matrix
@@ -107,11 +109,36 @@ def anchors() -> Anchors:
     return Anchors("uniform", 3, (AnchorSide("main", "d5" * 32, draws),), {"splits": ["train"]})
 
 
+def translator() -> Translator:
+    """Two steps, so that everything a translator file can hold is in it."""
+    arrays = {
+        "0.center": np.array([0.5, 1, -2]), "0.weights": matrix(3, 2).astype(np.float64), "0.bias": np.array([1.0, 0]),
+        "0.normalise": np.array(1), "1.gamma": np.array(0.5), "1.source.center": np.array([0.25, 1]),
+        "1.source.anchors": matrix(2, 2).astype(np.float64), "1.source.weights": matrix(2, 6, 3).astype(np.float64),
+        "1.target.center": np.array([0.0, 1, 2, 4]), "1.target.anchors": matrix(2, 4, 1).astype(np.float64),
+        "1.target.weights": matrix(2, 6, 5).astype(np.float64),
+    }  # fmt: skip
+    settings = {"steps": [{"penalty": None, "fitted": {"penalty": 0.125}}, {"gamma": 0.5, "targets": "both"}]}
+    anchors = tuple(anchor_vectors(width) for width in (3, 2, 2, 4))
+    return Translator("ridge+smoothing", stamp(), stamp(4), arrays, settings, anchors, (stamp(2),))
+
+
+def hub() -> Hub:
+    arrays = {
+        "0.center": np.array([0.5, 1, -2]), "0.weights": matrix(3, 4).astype(np.float64), "0.back": matrix(4, 3) * 2,
+        "1.center": np.array([0.0, 1, 2, 4]), "1.weights": matrix(4, 4, 3).astype(np.float64), "1.back": matrix(4, 4),
+    }  # fmt: skip
+    encoders = ((stamp(), anchor_vectors()), (stamp(4), anchor_vectors(4)))
+    return Hub(encoders, arrays, {"width": 4, "k": 2, "turns": 3})
+
+
 SAMPLES: Mapping[str, Callable[[], Artifact]] = {
     "embeddings": embeddings,
     "relative": relative,
     "decoder": decoder,
     "anchors": anchors,
+    "translator": translator,
+    "hub": hub,
 }
 
 

@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from relstitch import storage
 from relstitch.errors import ArtifactError
 from relstitch.storage import metadata, tensors
+from relstitch.storage.files import read_artifact
 
 KINDS = list(samples.SAMPLES)
 AGAIN = "Make it again, or copy it again whole."
@@ -295,7 +296,7 @@ def test_a_file_of_a_newer_relstitch(path: Path) -> None:
     samples.foreign(path, {"a": np.zeros(1)}, {"relstitch": text})
     assert refused(path) == (
         f"{path} is of the kind 'hologram', which this version of relstitch does not know; it knows: embeddings, "
-        "relative, decoder, anchors. Upgrade relstitch to read it."
+        "relative, decoder, anchors, translator, hub. Upgrade relstitch to read it."
     )
 
 
@@ -312,6 +313,16 @@ LOADERS: dict[str, tuple[Callable[[Path], object], str, str]] = {
     ),
     "decoder": (storage.load_decoder, "a decoder file", "`relstitch stitch … --save-decoder FILE` makes one."),
     "anchors": (storage.load_anchors, "an anchors file", "`relstitch anchors SOURCE -o FILE` makes one."),
+    "translator": (
+        storage.load_translator,
+        "a translator file",
+        "`relstitch translate fit A B --anchors ANCHORS -o FILE` makes one.",
+    ),
+    "hub": (
+        lambda path: read_artifact(path, ("hub",)),
+        "a hub file",
+        "`relstitch translate hub A B C --anchors ANCHORS -o FILE` makes one.",
+    ),
     "spaces": (
         storage.load_spaces,
         "an embeddings file or a relative file",

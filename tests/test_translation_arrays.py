@@ -14,6 +14,7 @@ from sklearn.linear_model import LinearRegression, Ridge
 from relstitch.errors import MismatchError, UsageError
 from relstitch.translation import TRANSLATORS, TranslatorSettings, apply_arrays, fit_arrays
 from relstitch.translation.ridge import leave_one_out, spectrum
+from relstitch.translation.vectors import search_ranks
 
 Array = NDArray[Any]
 CLOSED = sorted(set(TRANSLATORS) - {"mlp"})
@@ -133,6 +134,37 @@ def test_the_neural_map_learns_and_repeats_itself() -> None:
     first, second = (carried("mlp", A[:150], B[:150], A[150:], seed=4) for _ in range(2))
     np.testing.assert_array_equal(first, second)
     assert np.square(first - B[150:]).mean() < 0.3 * np.square(B[150:]).mean()
+
+
+def plain_ranks(queries: Array, found_in: Array, truth: Array, center: Array) -> list[int]:
+    """One query after the other, one rival after the other."""
+    ranks = []
+    for query, own in zip(queries, truth, strict=True):
+        near = [
+            (query - center) @ (row - center) / np.linalg.norm(query - center) / np.linalg.norm(row - center)
+            for row in found_in
+        ]
+        ranks.append(sum(one >= near[own] for one in near))
+    return ranks
+
+
+@settings(max_examples=10, deadline=None)
+@given(seed=st.integers(0, 1000))
+def test_search_against_a_plain_loop_and_turned_and_scaled(seed: int) -> None:
+    B, center, truth = rows(40, 5, seed), rows(1, 5, seed + 1)[0], np.arange(12)
+    queries = B[:12] + 0.7 * rows(12, 5, seed + 2)
+    plain = plain_ranks(queries.astype(np.float64), B.astype(np.float64), truth, center)
+    np.testing.assert_array_equal(search_ranks(queries, B, truth, center=center), plain)
+    turned, among = ((one - center) @ turn(5, seed) for one in (3 * queries - 2 * center, B))
+    np.testing.assert_array_equal(search_ranks(turned, among, truth, center=np.zeros(5)), plain)
+
+
+def test_search_in_blocks_and_among_equals() -> None:
+    B = rows(1500, 4)
+    assert (search_ranks(B, B, np.arange(1500), center=np.zeros(4)) == 1).all()
+    one_place = np.ones((6, 4), dtype=np.float32)
+    assert search_ranks(one_place, one_place, np.arange(6), center=np.zeros(4)).tolist() == [6] * 6
+    assert search_ranks(one_place, B[:9], np.arange(6), center=np.ones(4)).tolist() == [9] * 6
 
 
 REFUSED: list[tuple[str, Mapping[str, Any], str]] = [

@@ -9,6 +9,7 @@ from relstitch.artifacts.reports import Cell, Comparison, FormComparison, Score,
 from relstitch.artifacts.rows import Counts, Rows, Skipped, Targets
 from relstitch.artifacts.spaces import AnchorVectors, Embeddings, ProjectionSpec, Relative
 from relstitch.artifacts.stamps import EncoderStamp
+from relstitch.artifacts.translator import Evaluation, Hub, Translator
 
 __all__ = [
     "AnchorHealth",
@@ -22,7 +23,9 @@ __all__ = [
     "Decoder",
     "Embeddings",
     "EncoderStamp",
+    "Evaluation",
     "FormComparison",
+    "Hub",
     "ProjectionSpec",
     "Relative",
     "Rows",
@@ -30,4 +33,5 @@ __all__ = [
     "Skipped",
     "StitchReport",
     "Targets",
+    "Translator",
 ]

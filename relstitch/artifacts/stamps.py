@@ -7,6 +7,9 @@ from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from typing import Any
 
+CARRIED_FROM = "carried_from"
+"""Key in `EncoderStamp.extra` of rows that were carried over. No part of the identity: where they are now is."""
+
 
 @dataclass(frozen=True)
 class EncoderStamp:
@@ -58,6 +61,7 @@ class EncoderStamp:
         """SHA-256 over what decides the vectors; where the weights are known, not the place they came from."""
         values = self.to_json()
         del values["libraries"]
+        values["extra"].pop(CARRIED_FROM, None)
         if self.weights_sha256 is not None:
             del values["spec"], values["revision"]
         return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()

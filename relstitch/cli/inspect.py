@@ -11,7 +11,8 @@ from relstitch.cli.options import Json
 
 def inspect(
     file: Annotated[
-        Path, typer.Argument(help="An embeddings, relative, decoder or anchors file.", show_default=False)
+        Path,
+        typer.Argument(help="An embeddings, relative, decoder, anchors, translator or hub file.", show_default=False),
     ],
     json: Json = False,
 ) -> None:

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal, cast
 
-from relstitch.artifacts import Anchors, Decoder, Embeddings, Relative
+from relstitch.artifacts import Anchors, Decoder, Embeddings, Hub, Relative, Translator
 from relstitch.errors import ArtifactError, DatasetError, MismatchError, some
 from relstitch.storage.anchors_json import anchors_text, looks_like_anchors, read_anchors
 from relstitch.storage.foreign import read_head, what_it_is
@@ -29,13 +29,16 @@ from relstitch.storage.tensors import (
     read_tensors,
     write_tensors,
 )
+from relstitch.storage.translator_layout import lay_hub, lay_translator, read_hub, read_translator
 
-Artifact = Embeddings | Relative | Decoder | Anchors
+Artifact = Embeddings | Relative | Decoder | Anchors | Translator | Hub
 
 _READERS: Mapping[str, Callable[[TensorFile], Artifact]] = {
     "embeddings": read_embeddings,
     "relative": read_relative,
     "decoder": read_decoder,
+    "translator": read_translator,
+    "hub": read_hub,
 }
 _WAYS: Mapping[tuple[str, ...], str] = {
     ("embeddings",): "`relstitch encode SOURCE -m MODEL -o FILE` makes one.",
@@ -43,6 +46,9 @@ _WAYS: Mapping[tuple[str, ...], str] = {
     ("embeddings", "relative"): "`relstitch encode SOURCE -m MODEL -o FILE` makes one.",
     ("decoder",): "`relstitch stitch … --save-decoder FILE` makes one.",
     ("anchors",): "`relstitch anchors SOURCE -o FILE` makes one.",
+    ("translator",): "`relstitch translate fit A B --anchors ANCHORS -o FILE` makes one.",
+    ("hub",): "`relstitch translate hub A B C --anchors ANCHORS -o FILE` makes one.",
+    ("translator", "hub"): "`relstitch translate fit A B --anchors ANCHORS -o FILE` makes one.",
 }
 
 
@@ -89,10 +95,14 @@ def _save_text(text: str, target: Path) -> None:
             raise changed_on_disk(target, "its text")
 
 
-def _lay(artifact: Embeddings | Relative | Decoder, dtype: str) -> Layout:
+def _lay(artifact: Embeddings | Relative | Decoder | Translator | Hub, dtype: str) -> Layout:
     if isinstance(artifact, Embeddings):
         return lay_embeddings(artifact, dtype)
-    return lay_relative(artifact, dtype) if isinstance(artifact, Relative) else lay_decoder(artifact)
+    if isinstance(artifact, Relative):
+        return lay_relative(artifact, dtype)
+    if isinstance(artifact, Translator):
+        return lay_translator(artifact)
+    return lay_hub(artifact) if isinstance(artifact, Hub) else lay_decoder(artifact)
 
 
 def load(path: str | Path) -> Artifact:
@@ -127,13 +137,23 @@ def load_decoder(path: str | Path) -> Decoder:
     return cast(Decoder, read_artifact(Path(path), ("decoder",))[0])
 
 
+def load_translator(path: str | Path) -> Translator:
+    """Read a translator file; see `load`."""
+    return cast(Translator, read_artifact(Path(path), ("translator",))[0])
+
+
+def load_map(path: str | Path) -> Translator | Hub:
+    """Read a translator or a hub file; see `load`."""
+    return cast(Translator | Hub, read_artifact(Path(path), ("translator", "hub"))[0])
+
+
 def load_anchors(path: str | Path) -> Anchors:
     """Read an anchors file; see `load`."""
     return cast(Anchors, read_artifact(Path(path), ("anchors",))[0])
 
 
 def peek(path: str | Path) -> str | None:
-    """The kind of one of our files (``embeddings``, ``relative``, ``decoder``, ``anchors``) by its beginning alone.
+    """The kind of one of our files (``embeddings``, ``relative``, ``decoder`` …) by its beginning alone.
 
     Returns:
         The kind the file says it is, or None where it is not one of ours, cannot be read, or does not exist.

@@ -9,7 +9,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from relstitch.artifacts import Anchors, AnchorVectors, Decoder, Embeddings, Relative, Rows, Skipped
+from relstitch.artifacts import (
+    Anchors,
+    AnchorVectors,
+    Decoder,
+    Embeddings,
+    EncoderStamp,
+    Hub,
+    Relative,
+    Rows,
+    Skipped,
+    Translator,
+)
 from relstitch.errors import some
 from relstitch.storage.files import read_artifact
 from relstitch.storage.metadata import FORMAT, KINDS
@@ -22,7 +33,7 @@ class Inspection:
 
     Attributes:
         path: The file.
-        kind: ``embeddings``, ``relative``, ``decoder`` or ``anchors``.
+        kind: ``embeddings``, ``relative``, ``decoder``, ``anchors``, ``translator`` or ``hub``.
         format: The version of the file format.
         facts: What is in it, as plain JSON values.
         problems: What is wrong although the file can be read, in words; empty when nothing is.
@@ -47,6 +58,10 @@ def inspect(path: str | Path) -> Inspection:
         return _inspection(place, "anchors", None, _anchors_facts(artifact), _anchors_problems(artifact))
     if isinstance(artifact, Decoder):
         return _inspection(place, "decoder", file, _decoder_facts(artifact), _decoder_problems(artifact))
+    if isinstance(artifact, Translator):
+        return _inspection(place, "translator", file, _translator_facts(artifact), ())
+    if isinstance(artifact, Hub):
+        return _inspection(place, "hub", file, _hub_facts(artifact), ())
     facts = _rows_facts(artifact.rows, artifact.skipped)
     facts |= {"counts": dict(artifact.counts), "encoder": artifact.encoder.to_json()}
     problems = [*_rows_problems(artifact.rows, file)]
@@ -128,8 +143,37 @@ def _decoder_facts(decoder: Decoder) -> dict[str, Any]:
         "settings": dict(decoder.settings),
         "projection": None if decoder.projection is None else str(decoder.projection),
         "encoder": None if decoder.encoder is None else decoder.encoder.to_json(),
-        "spaces": [{"encoder": stamp.spec, **_space_facts(anchors)} for stamp, anchors in decoder.spaces],
-        "arrays": {name: f"{array.dtype} {list(array.shape)}" for name, array in decoder.arrays.items()},
+        "spaces": _spaces_facts(decoder.spaces),
+        "arrays": _arrays_facts(decoder.arrays),
+    }
+
+
+def _spaces_facts(spaces: Sequence[tuple[EncoderStamp, AnchorVectors]]) -> list[dict[str, Any]]:
+    return [{"encoder": stamp.spec, **_space_facts(anchors)} for stamp, anchors in spaces]
+
+
+def _arrays_facts(arrays: Mapping[str, NDArray[Any]]) -> dict[str, str]:
+    return {name: f"{array.dtype} {list(array.shape)}" for name, array in arrays.items()}
+
+
+def _translator_facts(translator: Translator) -> dict[str, Any]:
+    return {
+        "method": translator.method,
+        "settings": dict(translator.settings),
+        "source": translator.source.to_json(),
+        "target": translator.target.to_json(),
+        "spaces": _spaces_facts(translator.spaces),
+        "arrays": _arrays_facts(translator.arrays),
+        "digest": translator.digest,
+    }
+
+
+def _hub_facts(hub: Hub) -> dict[str, Any]:
+    return {
+        "encoders": [stamp.spec for stamp, _ in hub.encoders],
+        "settings": dict(hub.settings),
+        "spaces": _spaces_facts(hub.encoders),
+        "arrays": _arrays_facts(hub.arrays),
     }
 
 

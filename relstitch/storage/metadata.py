@@ -22,6 +22,8 @@ KINDS: Mapping[str, str] = {
     "relative": "a relative file",
     "decoder": "a decoder file",
     "anchors": "an anchors file",
+    "translator": "a translator file",
+    "hub": "a hub file",
 }
 """Every kind of file, with its name in messages."""
 
@@ -128,7 +130,7 @@ def check_format(path: Path, facts: Mapping[str, Any]) -> None:
     if kind not in KINDS:
         raise ArtifactError(
             f"{path} is of the kind {kind!r}, which this version of relstitch does not know; it knows: "
-            f"{some(KINDS)}. Upgrade relstitch to read it."
+            f"{some(KINDS, 10)}. Upgrade relstitch to read it."
         )
 
 

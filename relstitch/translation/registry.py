@@ -154,7 +154,16 @@ def method_of(settings: TranslatorSettings) -> tuple[TranslatorMethod, dict[str,
     return method, {**method.params, **settings.params}
 
 
-def _check_anchors(A: NDArray[Any], B: NDArray[Any]) -> None:
+def check_anchors(A: NDArray[Any], B: NDArray[Any]) -> None:
+    """Refuse anchors that nothing can be learned from.
+
+    Args:
+        A: [k, d_A], the anchors in the source's space.
+        B: [k, d_B], the same anchors in the target's space.
+
+    Raises:
+        MismatchError: They do not fit together, are too few, not finite, or all alike.
+    """
     if A.ndim != 2 or B.ndim != 2 or len(A) != len(B):
         raise MismatchError(
             f"The anchors' vectors have the shapes {list(A.shape)} in the source and {list(B.shape)} in the target; "
@@ -202,7 +211,7 @@ def fit_arrays(A: NDArray[Any], B: NDArray[Any], settings: TranslatorSettings | 
         [[7.0, 5.0]]
     """
     method, params = method_of(settings or TranslatorSettings())
-    _check_anchors(A, B)
+    check_anchors(A, B)
     return method.fit(A.astype(np.float64), B.astype(np.float64), params)
 
 

@@ -1,4 +1,4 @@
-"""Rows as directions from the anchors' mean, and the kernel on them."""
+"""Rows as directions from the anchors' mean, the kernel on them, and search by them."""
 
 from typing import Any
 
@@ -9,6 +9,8 @@ from relstitch.relative import unit_rows
 
 Numbers = NDArray[np.float64]
 Arrays = dict[str, NDArray[Any]]
+_QUERIES_AT_ONCE = 1024
+_ROUNDING = 1e-6
 
 
 def directions(X: NDArray[Any], center: NDArray[Any]) -> Numbers:
@@ -45,3 +47,34 @@ def kernel(U: Numbers, V: Numbers, gamma: float) -> Numbers:
     """
     values: Numbers = np.exp(gamma * (np.clip(U @ V.T, -1.0, 1.0) - 1.0))
     return values
+
+
+def search_ranks(
+    queries: NDArray[Any], rows: NDArray[Any], truth: NDArray[np.intp], *, center: NDArray[Any]
+) -> NDArray[np.intp]:
+    """At which place each query finds its own row, by the cosine around a centre.
+
+    Args:
+        queries: [n, w].
+        rows: [m, w], where they look.
+        truth: intp [n], which row each query ought to find.
+        center: [w], taken off both sides first; the anchors' mean, where they are.
+
+    Returns:
+        intp [n], from 1. Of rows that are equally near, the right one comes last: a map that sends all rows to one
+        place finds nothing.
+
+    Example:
+        >>> rows = np.array([[1.0, 0.0], [0.0, 1.0]])
+        >>> search_ranks(np.array([[0.9, 0.1]]), rows, np.array([1]), center=np.zeros(2)).tolist()
+        [2]
+    """
+    Q, R = (directions(X, center).astype(np.float32) for X in (queries, rows))
+    found = np.empty(len(Q), dtype=np.intp)
+    for start in range(0, len(Q), _QUERIES_AT_ONCE):
+        part = slice(start, start + _QUERIES_AT_ONCE)
+        near = Q[part] @ R.T
+        own = near[np.arange(len(near)), truth[part]]
+        # Rounding must not decide between equals.
+        found[part] = (near >= own[:, None] - _ROUNDING).sum(axis=1)
+    return found
