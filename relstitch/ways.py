@@ -1,7 +1,7 @@
 """Ways in which two spaces meet: both become similarities to the anchors, or one is carried to the other."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -26,12 +26,23 @@ class Way:
         translator: The source is carried to the target's space; a two-sided translator carries the target too.
         rescale: Whether the source's columns are given the mean and spread that the target's have, each measured on
             the encoder's own training rows, which need no labels for it.
+        coloring: The power p of a coloring transform that comes first on both sides: unit rows, then C^(p/2), C being
+            the covariance of the encoder's own training rows. 0 for none. It is the opposite of whitening: directions
+            that vary much count for more, and few anchors can tell only those.
+        share: The share of the anchors that is used, from the beginning of their list.
     """
 
     name: str
     projection: ProjectionSpec | None = None
     translator: TranslatorSettings | None = None
     rescale: bool = False
+    coloring: float = 0.0
+    share: float = 1.0
+
+    @property
+    def needs_rows(self) -> bool:
+        """Whether rows of the source's side are needed, beside its anchors."""
+        return self.rescale or self.coloring != 0
 
     @property
     def pairwise(self) -> bool:
@@ -41,10 +52,12 @@ class Way:
     @property
     def place(self) -> str:
         """Where the target's rows are when they meet the source's; those of one-sided translators stay."""
+        colored = f", coloring {self.coloring:g}" if self.coloring else ""
+        part = f", share {self.share:g}" if self.share < 1 else ""
         if self.projection is not None:
-            return str(self.projection)
+            return f"{self.projection}{colored}{part}"
         two_sided = self.translator is not None and TRANSLATORS[self.translator.method].two_sided
-        return str(self.translator) if two_sided else "absolute"
+        return f"{self.translator}{colored}{part}" if two_sided else f"absolute{colored}"
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,13 +73,14 @@ class Crossing:
     target: Carry
 
 
-def cross(way: Way, source: Matrix, target: Matrix) -> Crossing:
+def cross(way: Way, source: Matrix, target: Matrix, *, colorings: tuple[Carry, Carry] | None = None) -> Crossing:
     """Fit a way on the anchors of two encoders.
 
     Args:
         way: How they meet.
         source: float32 [k, d_A], the anchors in the source's space.
         target: float32 [k, d_B], the same anchors in the target's space.
+        colorings: The coloring transforms of the source and of the target (`colored`), for a way that has them.
 
     Returns:
         The two maps to the place where they meet; without rescaling, which needs more rows (`rescaled`).
@@ -86,6 +100,12 @@ def cross(way: Way, source: Matrix, target: Matrix) -> Crossing:
             f"{len(source)} anchors of the source met {len(target)} of the target; the same anchors, in the same "
             "order, are needed on both sides."
         )
+    used = max(2, round(way.share * len(source)))
+    source, target = source[:used], target[:used]
+    if colorings is not None:
+        left, right = colorings
+        inner = cross(replace(way, share=1.0), left(source), right(target))
+        return Crossing(lambda X: inner.source(left(X)), lambda X: inner.target(right(X)))
     if way.projection is not None:
         spec = way.projection
         return Crossing(lambda X: project(X, source, spec), lambda X: project(X, target, spec))
@@ -97,6 +117,73 @@ def cross(way: Way, source: Matrix, target: Matrix) -> Crossing:
 
     two_sided = TRANSLATORS[settings.method].two_sided
     return Crossing(lambda X: carry(X, "source"), lambda X: carry(X, "target") if two_sided else X)
+
+
+@dataclass(frozen=True, eq=False)
+class Spectrum:
+    """Where an encoder's unit rows lie, and how much they vary in which direction.
+
+    Attributes:
+        mean: float64 [d], of the rows.
+        axes: float64 [d, d], the eigenvectors of the covariance of the centred, normalised rows, in columns.
+        variances: float64 [d], their eigenvalues, not negative.
+    """
+
+    mean: NDArray[np.float64]
+    axes: NDArray[np.float64]
+    variances: NDArray[np.float64]
+
+
+def spectrum_of(rows: Matrix) -> Spectrum:
+    """The spectrum of an encoder, from rows of its own that need no labels.
+
+    Args:
+        rows: float32 [n, d], n ≥ 2.
+
+    Example:
+        >>> spectrum_of(np.array([[3.0, 1.0], [-3.0, 1.0]], dtype=np.float32)).variances.round(6).tolist()
+        [0.0, 1.0]
+    """
+    mean = rows.mean(axis=0, dtype=np.float64)
+    unit = _unit(rows - mean)
+    variances, axes = np.linalg.eigh(unit.T @ unit / len(unit))
+    return Spectrum(mean, axes, np.maximum(variances, 0.0))
+
+
+def colored(spectrum: Spectrum, power: float) -> Carry:
+    """A coloring transform: centred, normalised rows times C^(power/2), normalised again.
+
+    Args:
+        spectrum: Of the encoder.
+        power: 1 for C^½; below 0 it whitens.
+
+    Returns:
+        From float32 [n, d] to float32 [n, d], unit rows.
+
+    Source: the inverse of whitening (Kessy, Lewin and Strimmer 2018, "Optimal whitening and decorrelation"), of a
+        power that is not 1; that it helps where anchors are few is ours.
+
+    Example:
+        >>> rows = np.array([[3.0, 1.0], [-3.0, 1.0]] * 2 + [[0.0, 2.0], [0.0, 0.0]], dtype=np.float32)
+        >>> [round(float(x), 3) for x in colored(spectrum_of(rows), 1.0)(np.array([[1.0, 2.0]], dtype=np.float32))[0]]
+        [0.816, 0.577]
+    """
+    largest = max(float(spectrum.variances.max()), 1e-300)
+    # Directions in which nothing varies have no inverse; a floor keeps them finite where the power is below 0.
+    scale = np.maximum(spectrum.variances / largest, 1e-9) ** (power / 2)
+    transform = ((spectrum.axes * scale) @ spectrum.axes.T).astype(np.float32)
+
+    def carry(X: Matrix) -> Matrix:
+        centred = np.subtract(X, spectrum.mean, dtype=np.float64).astype(np.float32)
+        return _unit(_unit(centred) @ transform)
+
+    return carry
+
+
+def _unit(X: NDArray[Any]) -> NDArray[Any]:
+    norms = np.linalg.norm(X, axis=1, keepdims=True)
+    unit: NDArray[Any] = X / np.where(norms > 0, norms, 1).astype(X.dtype)
+    return unit
 
 
 def rescaled(source: Carry, rows: Matrix, like: Matrix) -> Carry:
@@ -144,22 +231,25 @@ def way_of(name: str) -> Way:
     return Way(name, translator=TranslatorSettings(name))
 
 
-def _smoothing(name: str, *, rescale: bool = False, **params: Any) -> Way:
-    return Way(name, translator=TranslatorSettings("smoothing", params), rescale=rescale)
+def _smoothing(name: str, *, rescale: bool = False, coloring: float = 0.0, share: float = 1.0, **params: Any) -> Way:
+    return Way(name, None, TranslatorSettings("smoothing", params), rescale, coloring, share)
 
 
-DEFAULT = _smoothing("smoothing on both, rescaled", rescale=True, targets="both")
-"""The way taken where anchors cannot be asked."""
+DEFAULT = _smoothing("smoothing on both, colored ¼, rescaled", rescale=True, coloring=0.25, targets="both")
+"""The way preferred where anchors are few: they can tell only the directions that vary much."""
 
 CANDIDATES: tuple[Way, ...] = (
+    _smoothing("smoothing on both, rescaled", rescale=True, targets="both"),
     DEFAULT,
+    _smoothing("smoothing on both, colored ½, rescaled", rescale=True, coloring=0.5, targets="both"),
     _smoothing("smoothing on both", targets="both"),
     _smoothing("smoothing"),
-    _smoothing("smoothing, γ=2", gamma=2.0),
     Way("cosine, centred", ProjectionSpec("cosine")),
     Way("cosine, centred, rescaled", ProjectionSpec("cosine"), rescale=True),
     Way("cosine, not centred", ProjectionSpec("cosine", center=False)),
     Way("polynomial, centred", ProjectionSpec("polynomial")),
     *(way_of(name) for name in ("procrustes", "ridge", "affine", "low-rank", "inverse", "kernel")),
+    _smoothing("smoothing on both, rescaled, half the anchors", rescale=True, share=0.5, targets="both"),
+    replace(way_of("affine"), name="affine, half the anchors", share=0.5),
 )
 """What ``auto`` tries, the preferred ones first."""

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from relstitch.artifacts import Decoder, Targets
 from relstitch.decoders import METHODS, DecoderSettings, Prediction, decision_values, fit_decoder, fit_path, predict
-from relstitch.decoders.linear import linear_values
+from relstitch.decoders.linear import _row_space, linear_values, ridge_path
+from relstitch.decoders.prediction import task_of
 from relstitch.errors import MismatchError, UsageError
 from relstitch.names import DECODERS
 
@@ -381,3 +382,19 @@ def test_a_decoder_of_a_later_version() -> None:
     with pytest.raises(UsageError) as caught:
         predict(Decoder("forest", "class", ("a", "b"), {}, {}), np.eye(2, dtype=np.float32))
     assert str(caught.value) == "There is no decoder 'forest'. Choose one of: logistic, svm, ridge, knn, mlp."
+
+
+def test_a_draft_of_rows_of_low_rank_is_what_the_whole_fit_is() -> None:
+    """Wide rows that went through few anchors, and rows of full rank, which fill their space."""
+    generator = np.random.default_rng(0)
+    low = (generator.normal(size=(900, 100)) @ generator.normal(size=(100, 400)) + 3).astype(np.float32)
+    full = generator.normal(size=(900, 400)).astype(np.float32)
+    for X, found in ((low, True), (full, False), (low[:100], False), (low[:, :100], False)):
+        assert (_row_space(X - X.mean(axis=0)) is not None) == found
+        targets = Targets.from_labels([str(code) for code in (X[:, 0] > 3).astype(int) + (X[:, 1] > 3)])
+        task = task_of(targets)
+        for draft, whole in zip(
+            ridge_path(X, task, (1.0, 0.01), draft=True), ridge_path(X, task, (1.0, 0.01), draft=False), strict=True
+        ):
+            scale = np.abs(whole["weights"]).max()
+            np.testing.assert_allclose(draft["weights"], whole["weights"], atol=1e-3 * scale)

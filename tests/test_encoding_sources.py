@@ -2,11 +2,13 @@
 
 import os
 from collections.abc import Sequence
+from pathlib import Path
 
+import numpy as np
 import pytest
 
 from relstitch.dataset import Dataset, ReadOptions
-from relstitch.encoding import sources
+from relstitch.encoding import encode, sources
 
 
 @pytest.mark.parametrize(("answer", "seen"), [("refused", "1"), (None, None)])
@@ -28,3 +30,10 @@ def test_a_hub_that_is_away_is_not_waited_for(
             sources.open_source(named, ReadOptions())
     assert during == [seen, seen]
     assert "HF_HUB_OFFLINE" not in os.environ
+
+
+def test_paths_are_taken_as_well_as_texts(tmp_path: Path) -> None:
+    table = tmp_path / "vectors.npy"
+    np.save(table, np.eye(3, dtype=np.float32))
+    for source in (table, [table], str(table)):
+        assert encode(source).vectors.shape == (3, 3)

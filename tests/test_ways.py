@@ -1,18 +1,23 @@
 """How two spaces meet, and the choice of it on held-out anchors."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
+from scipy.linalg import fractional_matrix_power
 
 from relstitch.artifacts import ProjectionSpec, Targets
 from relstitch.choosing import Source, Target, choose_ways, meeting_of
+from relstitch.choosing.sides import colorings_of
+from relstitch.choosing.trial import try_ways
 from relstitch.decoders import DecoderSettings
 from relstitch.errors import MismatchError
 from relstitch.relative import project
 from relstitch.translation import TranslatorSettings
-from relstitch.ways import CANDIDATES, DEFAULT, Way, cross, rescaled, way_of
+from relstitch.ways import CANDIDATES, DEFAULT, Way, colored, cross, rescaled, spectrum_of, way_of
 
 Matrix = NDArray[np.float32]
 
@@ -82,7 +87,7 @@ def test_a_projection_carries_both_sides_and_one_translator_only_the_source() ->
 @given(seed=st.integers(0, 1000))
 def test_both_sides_of_a_turned_space_meet_in_one_place(seed: int) -> None:
     B = space(12, 5, seed)
-    for way in (CANDIDATES[1], Way("cosine", ProjectionSpec()), way_of("procrustes")):
+    for way in (CANDIDATES[3], Way("cosine", ProjectionSpec()), way_of("procrustes")):
         met = cross(way, turned(B, seed + 1), B)
         np.testing.assert_allclose(met.source(turned(B, seed + 1)), met.target(B), atol=1e-3)
 
@@ -111,6 +116,101 @@ def test_rescaling_gives_the_columns_the_moments_of_the_other_side() -> None:
 def test_a_column_that_does_not_vary_stays_finite() -> None:
     rows = np.hstack([space(9, 1), np.full((9, 1), 0.1, dtype=np.float32)])
     assert np.isfinite(rescaled(lambda X: X, rows, space(9, 2))(rows)).all()
+
+
+def plain_coloring(X: Matrix, rows: Matrix, power: float) -> NDArray[np.float64]:
+    """Row by row, with scipy's matrix power of the covariance."""
+    mean = rows.astype(np.float64).mean(axis=0)
+    directions = [(row - mean) / np.linalg.norm(row - mean) for row in rows.astype(np.float64)]
+    covariance = sum(np.outer(row, row) for row in directions) / len(rows)
+    transform = fractional_matrix_power(covariance, power / 2)
+    found = []
+    for row in X.astype(np.float64):
+        turned_row = transform @ ((row - mean) / np.linalg.norm(row - mean))
+        found.append(turned_row / np.linalg.norm(turned_row))
+    return np.array(found)
+
+
+@pytest.mark.parametrize("power", [-0.5, 0.25, 0.5, 1.0])
+def test_coloring_agrees_with_the_plain_formula(power: float) -> None:
+    rows, X = space(40, 5) * np.array([5, 3, 2, 1, 1], dtype=np.float32), space(6, 5, 1)
+    np.testing.assert_allclose(colored(spectrum_of(rows), power)(X), plain_coloring(X, rows, power), atol=1e-5)
+
+
+@settings(max_examples=10, deadline=None)
+@given(seed=st.integers(0, 1000), shift=st.floats(-5, 5), scale=st.floats(0.1, 10))
+def test_coloring_turns_with_the_space_and_forgets_shift_and_scale(seed: int, shift: float, scale: float) -> None:
+    rows = space(40, 4, seed) * np.array([4, 2, 1, 1], dtype=np.float32)
+    moved = (scale * turned(rows, seed + 1) + shift).astype(np.float32)
+    plain = colored(spectrum_of(rows), 0.5)(rows)
+    np.testing.assert_allclose(
+        colored(spectrum_of(moved), 0.5)(moved) @ colored(spectrum_of(moved), 0.5)(moved).T,
+        plain @ plain.T,
+        atol=1e-3,
+    )
+
+
+def test_a_power_of_nothing_only_centres_and_normalises() -> None:
+    rows = space(30, 4)
+    centred = rows - rows.mean(axis=0)
+    expected = centred / np.linalg.norm(centred, axis=1, keepdims=True)
+    np.testing.assert_allclose(colored(spectrum_of(rows), 0.0)(rows), expected, atol=1e-6)
+
+
+def test_coloring_favours_the_directions_that_vary() -> None:
+    rows = space(500, 3) * np.array([10, 1, 1], dtype=np.float32)
+    odd = np.array([[1.0, 1.0, 1.0]], dtype=np.float32) + rows.mean(axis=0)
+    shares = [float(colored(spectrum_of(rows), power)(odd)[0, 0]) for power in (-1.0, 0.0, 1.0)]
+    assert shares[0] < shares[1] < shares[2]
+
+
+def test_rows_in_a_plane_and_a_row_at_the_mean_stay_finite() -> None:
+    rows = np.hstack([space(30, 2), np.zeros((30, 1), dtype=np.float32)])
+    asked = np.vstack([rows.mean(axis=0), rows[0] + np.array([0, 0, 1], dtype=np.float32)]).astype(np.float32)
+    for power in (-1.0, 0.5):
+        assert np.isfinite(colored(spectrum_of(rows), power)(asked)).all()
+
+
+def test_a_colored_way_is_fitted_on_colored_anchors() -> None:
+    X, labels = classes(150)
+    way = DEFAULT
+    assert way.coloring
+    source, target = Source(turned(X[:60]), turned(X)), target_of(X, labels, 60)
+    left, right = colored(spectrum_of(source.rows), way.coloring), colored(spectrum_of(X), way.coloring)
+    plain = cross(way, left(source.anchors), right(target.anchors))
+    met = cross(way, source.anchors, target.anchors, colorings=colorings_of(way, source, target))
+    np.testing.assert_allclose(met.source(source.rows), plain.source(left(source.rows)), atol=1e-6)
+    np.testing.assert_allclose(met.target(X), plain.target(right(X)), atol=1e-6)
+
+
+def test_half_of_the_anchors_are_the_first_half() -> None:
+    A, B, X = space(20, 4), space(20, 5, 1), space(3, 4, 2)
+    for way in (way_of("affine"), Way("cosine", ProjectionSpec())):
+        half = cross(replace(way, share=0.5), A, B)
+        np.testing.assert_array_equal(half.source(X), cross(way, A[:10], B[:10]).source(X))
+    places = {way.place for way in CANDIDATES if way.name.startswith(CANDIDATES[0].name)}
+    assert len(places) == 2
+
+
+def test_what_the_target_knows_of_the_anchors_takes_noise_out_and_leaves_the_mean() -> None:
+    """Over many deals of anchors, the steadied figure varies less about the same value."""
+    ridge = DecoderSettings("ridge")
+    way = way_of("procrustes")
+    steadied, plain = [], []
+    for seed in range(12):
+        generator = np.random.default_rng(seed)
+        X, labels = classes(600, seed=3)
+        X = (X + 2.0 * space(600, 6, 4)).astype(np.float32)
+        order = generator.permutation(600)
+        X, labels = X[order], labels.take(order)
+        target = target_of(X, labels, 40)
+        noisy = (turned(X) + 0.5 * space(600, 6, seed + 50)).astype(np.float32)
+        source = Source(noisy[:40], noisy)
+        steadied.append(try_ways(target, {"o": source}, [way], ridge)["o", "procrustes"].mean(axis=1)[3])
+        few = Target(X[:40], labels.take(np.arange(40)), np.arange(40), X[:40], labels.take(np.arange(40)))
+        plain.append(try_ways(few, {"o": source}, [way], ridge)["o", "procrustes"].mean(axis=1)[3])
+    assert float(np.std(steadied)) < 0.8 * float(np.std(plain))
+    assert abs(float(np.mean(steadied)) - float(np.mean(plain))) < 0.08
 
 
 def test_a_turned_space_is_chosen_for_and_answered_rightly() -> None:
@@ -160,21 +260,21 @@ def test_only_the_targets_labels_of_anchors_and_training_rows_decide() -> None:
 
 
 @pytest.mark.parametrize(
-    ("k", "how"),
-    [(20, "default: 20 labelled anchors, fewer than 30"),
-     (150, "default: the training rows that are no anchors are all of one class")],
+    ("k", "how", "way"),
+    [(20, "default: 20 labelled anchors, fewer than 30", DEFAULT),
+     (150, "default: the training rows that are no anchors are all of one class", CANDIDATES[0])],
 )  # fmt: skip
-def test_where_anchors_cannot_be_asked_the_default_is_taken_and_said(k: int, how: str) -> None:
+def test_where_anchors_cannot_be_asked_the_default_is_taken_and_said(k: int, how: str, way: Way) -> None:
     X, labels = classes(150)
     choice = choose_ways(target_of(X, labels, k), {"o": Source(X[:k], X)}, DecoderSettings())["o"]
-    assert (choice.how, choice.way, choice.strength.strength) == (how, DEFAULT, 0.01)
+    assert (choice.how, choice.way, choice.strength.strength) == (how, way, 0.01)
 
 
 def test_without_rows_of_the_source_nothing_is_rescaled() -> None:
     X, labels = classes(150)
     nothing = np.empty((0, 6), dtype=np.float32)
     choice = choose_ways(target_of(X, labels, 60), {"o": Source(X[:60], nothing)}, DecoderSettings("ridge"))["o"]
-    assert not any("rescaled" in name for name in choice.scores)
+    assert not any("rescaled" in name or "colored" in name for name in choice.scores)
     assert meeting_of(choice.way, Source(X[:60], nothing), target_of(X, labels, 60)).source(X).shape[0] == 150
 
 

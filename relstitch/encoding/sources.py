@@ -18,7 +18,7 @@ from relstitch.encoders.libraries import offline, user_is_offline
 from relstitch.errors import UsageError
 from relstitch.storage import embeddings_from_vectors, load_embeddings, load_vectors, peek
 
-Source = str | Sequence[str] | Dataset | Embeddings
+Source = str | Path | Sequence[str | Path] | Dataset | Embeddings
 """Paths as `relstitch.dataset.read_dataset` takes them, one of our embeddings files, safetensors vectors, or what
 was read already."""
 
@@ -65,7 +65,7 @@ def source_list(source: Source) -> list[str]:
     """The paths among what was named."""
     if isinstance(source, Dataset | Embeddings):
         return []
-    return [source] if isinstance(source, str) else [str(text) for text in source]
+    return [str(source)] if isinstance(source, str | Path) else [str(text) for text in source]
 
 
 def source_files(source: Source) -> list[str]:

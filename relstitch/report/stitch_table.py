@@ -9,6 +9,7 @@ from rich.text import Text
 from relstitch.artifacts import Cell, Score, StitchReport
 from relstitch.report.facts import markdown_table, tsv
 from relstitch.report.streams import on_terminal, out, tell
+from relstitch.report.ways_table import HEADER, ways_lines
 
 _FORMS = {"absolute": "absolute", "relative": "centred", "relative, paper": "not centred"}
 MISSING = "–"
@@ -80,12 +81,16 @@ def _means(report: StitchReport) -> list[str]:
 def summary(report: StitchReport) -> str:
     """What the figures rest on, in one sentence or two."""
     settings = report.settings
-    parts = [f"{report.metric.replace('_', ' ')} of the {report.method} decoder"]
+    ready = report.settings.get("decoder")
+    called = f"the {report.method} decoder" if ready is None else f"{ready['file']}, trained on {ready['of']}"
+    parts = [f"{report.metric.replace('_', ' ')} of {called}"]
     if "k" in settings:
         parts.append(f"{settings['k']} anchors ({settings.get('strategy', 'unknown')})")
     draws, seeds = settings.get("draws", 1), len(settings.get("seeds", [0]))
-    parts.append(f"{draws} draw{'s' if draws != 1 else ''} × {seeds} seed{'s' if seeds != 1 else ''}")
-    parts.append(f"{report.rows.get('train', 0)} training and {report.rows.get('test', 0)} test rows")
+    repeated = f"{draws} draw{'s' if draws != 1 else ''}"
+    parts.append(repeated if ready else f"{repeated} × {seeds} seed{'s' if seeds != 1 else ''}")
+    learned = "" if ready else f"{report.rows.get('train', 0)} training and "
+    parts.append(f"{learned}{report.rows.get('test', 0)} test rows")
     means = ", ".join(f"{form_title(form)} {mean}" for form, mean in zip(report.forms, _means(report), strict=True))
     return f"{', '.join(parts)}. Floor {report.floor:.3f}. Stitched mean: {means}.{_sources(report)}"
 
@@ -110,6 +115,9 @@ def show_stitch(report: StitchReport) -> None:
     console.print(_fitting(report, console.width))
     for sentence in (summary(report), *report.notes):
         console.print(Text(sentence), soft_wrap=True)
+    tried = ways_lines(report)
+    if tried:
+        console.print(_plain_table(list(HEADER), tried))
 
 
 def _fitting(report: StitchReport, width: int) -> Table:
@@ -125,6 +133,15 @@ def _fitting(report: StitchReport, width: int) -> Table:
         table.add_column(Text(title), justify="left" if at < 2 else "right", overflow="fold")
     for cells in lines:
         table.add_row(*(Text(cell) for cell in cells[:shown]), style="dim" if cells[0] == cells[1] else "")
+    return table
+
+
+def _plain_table(header: list[str], lines: list[list[str]]) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold")
+    for at, title in enumerate(header):
+        table.add_column(Text(title), justify="right" if at else "left", overflow="fold")
+    for cells in lines:
+        table.add_row(*map(Text, cells))
     return table
 
 
@@ -149,4 +166,6 @@ def markdown(report: StitchReport) -> str:
     """The report as a Markdown table with its summary and notes beneath."""
     table = markdown_table([_header(report), *_lines(report)], text_columns=2)
     notes = "".join(f"\n- {note}" for note in report.notes)
-    return f"{table}\n{summary(report)}\n{notes}".rstrip() + "\n"
+    tried = ways_lines(report)
+    ways = f"\n\n{markdown_table([list(HEADER), *tried], text_columns=1)}" if tried else ""
+    return f"{table}\n{summary(report)}\n{notes}{ways}".rstrip() + "\n"

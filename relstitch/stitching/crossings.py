@@ -3,6 +3,8 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+import numpy as np
+
 from relstitch.artifacts import AnchorVectors, Embeddings
 from relstitch.artifacts.spaces import Matrix
 from relstitch.choosing import Source, Target, WayChoice, choose_ways, meeting_of
@@ -103,18 +105,32 @@ def _scores(
     ]
 
 
-def choices_json(chosen: Mapping[tuple[str, str], Sequence[WayChoice]]) -> list[dict[str, object]]:
+def choices_json(
+    chosen: Mapping[tuple[str, str], Sequence[WayChoice]],
+    scored: Mapping[tuple[str, str, str], Sequence[Scored]],
+    form: str,
+) -> list[dict[str, object]]:
     """The choices of every pair and draw as plain JSON values.
 
+    Each lists every candidate's held-out score, and what the chosen one then reached on the test rows: the mean of
+    the leading metric over the decoder seeds, None where it has no value.
+
     Example:
-        >>> choices_json({})
+        >>> choices_json({}, {}, "auto")
         []
     """
-    return [
-        {
-            "decoder": decoder, "encoder": encoder, "draw": draw, "way": choice.way.name,
-            "strength": choice.strength.strength, "chosen_on": choice.how, "held_out": dict(choice.scores),
-        }
-        for (decoder, encoder), choices in chosen.items()
-        for draw, choice in enumerate(choices)
-    ]  # fmt: skip
+    entries: list[dict[str, object]] = []
+    for (decoder, encoder), choices in chosen.items():
+        found = scored.get((form, decoder, encoder), ())
+        seeds = max(len(found) // len(choices), 1)
+        for draw, choice in enumerate(choices):
+            values = [next(iter(one.metrics.values()), None) for one in found[draw * seeds : (draw + 1) * seeds]]
+            mine = [value for value in values if value is not None]
+            entries.append(
+                {
+                    "decoder": decoder, "encoder": encoder, "draw": draw, "way": choice.way.name,
+                    "strength": choice.strength.strength, "chosen_on": choice.how, "held_out": dict(choice.scores),
+                    "test": float(np.mean(mine)) if mine else None,
+                }
+            )  # fmt: skip
+    return entries

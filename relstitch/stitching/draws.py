@@ -7,7 +7,7 @@ from itertools import combinations
 from relstitch.artifacts import Anchors, AnchorVectors, Embeddings, Relative
 from relstitch.errors import MismatchError, UsageError, some
 from relstitch.meeting import meet_all, same_anchors
-from relstitch.relative import anchor_vectors
+from relstitch.relative import anchor_vectors, parse_projection
 from relstitch.stitching.options import Space, StitchOptions
 
 Draw = Mapping[str, AnchorVectors]
@@ -121,7 +121,8 @@ def _check_what_they_carry(files: Mapping[str, Relative], options: StitchOptions
             "files. Leave --center and --no-center out, or encode anew."
         )
     # Cosine is what is not asked for: relative files of any projection are stitched without a word about it.
-    if options.projection not in (StitchOptions.projection, space.projection.name):
+    asked = parse_projection(options.projection, space.projection.center)
+    if options.projection != StitchOptions.projection and asked != space.projection:
         raise UsageError(
             f"{first} was projected with {space.projection}, and {options.projection!r} was asked for; another "
             "projection needs the embeddings files. Leave --projection out, or encode anew."

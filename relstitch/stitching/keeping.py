@@ -57,11 +57,12 @@ def decoder_of(
     party = next(party for party in parties if party.name == name)
     form = forms_of([files[name]], one_draw)[0]
     with threadpool_limits(1):
-        views = {one.name: Seat(one).view(form, draws[0][one.name]) for one in parties}
+        seats = {one.name: Seat(one) for one in parties}
+        views = {file: seat.view(form, draws[0][file]) for file, seat in seats.items()}
         choice = choose(party, draws[0][name].anchors, views, form, options)
         settings = DecoderSettings(options.method, choice.strength, options.seeds[0])
         made = fit_decoder(views[name].train, party.targets.take(party.train), settings)
-    spaces = tuple((ordered[file].encoder, draws[0][file]) for file in ordered)
+    spaces = tuple((ordered[file].encoder, seats[file].known(form, draws[0][file])) for file in ordered)
     return replace(
         made,
         settings={**made.settings, "chosen_on": choice.how, "train_split": options.train_split},

@@ -13,7 +13,7 @@ from relstitch.artifacts.spaces import Matrix
 from relstitch.choosing import Choice, HeldOut, WayChoice, choose_strength
 from relstitch.decoders import DecoderSettings, fit_decoder, method_of, predict
 from relstitch.errors import UsageError
-from relstitch.relative import project, relative_representation
+from relstitch.relative import parse_projection, project, relative_representation, with_columns
 from relstitch.scoring import Scored, score
 from relstitch.stitching.crossings import measure_crossings
 from relstitch.stitching.draws import Draw
@@ -60,7 +60,7 @@ def forms_of(spaces: Sequence[Embeddings | Relative], options: StitchOptions) ->
         forms = [Form(_name(first.projection), first.projection)]
     else:
         centring = (True, False) if options.center is None else (options.center,)
-        specs = [ProjectionSpec(options.projection, center) for center in centring]
+        specs = [parse_projection(options.projection, center) for center in centring]
         forms = [Form("absolute", None)] if options.absolute else []
         forms += [Form(_name(spec), spec) for spec in specs]
     if not options.transductive:
@@ -126,6 +126,13 @@ class Seat:
     def _rows(self) -> NDArray[np.intp]:
         return np.union1d(self.party.train, self.party.test)
 
+    def known(self, form: Form, anchors: AnchorVectors) -> AnchorVectors:
+        """The anchors with what the form has to know of the encoder's rows, for a projection that scales columns."""
+        space = self.party.space
+        if form.spec is None or isinstance(space, Relative):
+            return anchors
+        return with_columns(anchors, space, form.spec)
+
     def view(self, form: Form, anchors: AnchorVectors) -> View:
         """The rows in one form."""
         used = self.used
@@ -135,8 +142,9 @@ class Seat:
         elif form.spec is None:
             values, among = used.vectors, anchors.vectors
         else:
-            values = relative_representation(used, anchors, form.spec).values
-            among = project(anchors.vectors, anchors.vectors, form.spec)
+            known = self.known(form, anchors)
+            values = relative_representation(used, known, form.spec).values
+            among = project(anchors.vectors, anchors.vectors, form.spec, columns=known.columns)
         train, test = (np.searchsorted(self._rows, rows) for rows in (self.party.train, self.party.test))
         return View(values[train], values[test], among)
 

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from relstitch.artifacts import Cell, StitchReport
 from relstitch.errors import some
+from relstitch.stitching.draws import Draw
 from relstitch.stitching.matrix import Key, Results
 from relstitch.stitching.options import Space, StitchOptions
 
@@ -47,6 +48,27 @@ def notes_on_choices(results: Results, options: StitchOptions, seeds: Sequence[i
         yield f"The {options.method} decoder has no randomness: {len(options.seeds)} seeds give one result."
 
 
+def notes_on_fit(draws: Sequence[Draw], options: StitchOptions) -> Iterator[str]:
+    """Least squares where the anchors are about as many as the source is wide.
+
+    Example:
+        >>> list(notes_on_fit([], StitchOptions()))
+        []
+    """
+    if options.way != "affine" or not draws:
+        return
+    near = [
+        f"{name} ({len(known.anchors)} anchors, {known.vectors.shape[1]} wide)"
+        for name, known in draws[0].items()
+        if 0.5 < len(known.anchors) / known.vectors.shape[1] < 2
+    ]
+    if near:
+        yield (
+            f"The affine map is fitted without a penalty, and with about as many anchors as columns it follows their "
+            f"noise: {some(near)}. Take ridge, or many more or many fewer anchors."
+        )
+
+
 def notes_on_unseen(unseen: Mapping[str, int], without: Mapping[Key, float], metric: str) -> Iterator[str]:
     """Labels that the decoders never learned."""
     if not unseen:
@@ -69,6 +91,7 @@ def notes_on_scores(report: StitchReport) -> Iterator[str]:
         else:
             yield f"Here centring does harm: the stitched mean falls from {paper:.3f} to {centred:.3f}."
     yield from _compared(report)
+    yield from _past_their_ceiling(report)
     for form, called in ((PAPER, "Not centred (the paper's form)"), (CENTRED, "Centred")):
         below = [cell for cell, mean in _stitched(report, form) if mean <= report.floor]
         if below:
@@ -84,6 +107,22 @@ def notes_on_scores(report: StitchReport) -> Iterator[str]:
     ]
     if worse:
         yield f"Centred, these pairs do worse than with absolute embeddings: {_named(worse)}."
+
+
+def _past_their_ceiling(report: StitchReport) -> Iterator[str]:
+    """Decoders that answer for a stranger better than the absolute ones answer for their own encoder."""
+    for form in (form for form in report.forms if form not in (CENTRED, PAPER, ABSOLUTE)):
+        own = {c.decoder: c.scores[report.metric].mean for c in report.cells if c.form == form and not c.stitched}
+        past = [
+            f"{cell.decoder} on {cell.encoder} ({mean:.3f} against {best:.3f})"
+            for cell, mean in _stitched(report, form)
+            if (best := own.get(cell.decoder)) is not None and mean > best
+        ]
+        if past:
+            yield (
+                f"With {form}, these decoders pass their ceiling, that of the absolute embeddings of their own "
+                f"encoder: {some(past, limit=12)}."
+            )
 
 
 def _compared(report: StitchReport) -> Iterator[str]:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from relstitch.artifacts import Embeddings, Relative
-from relstitch.errors import UsageError
+from relstitch.errors import UsageError, some
 
 Space = Embeddings | Relative
 
@@ -17,7 +17,9 @@ class StitchOptions:
         method: The decoder, one of `relstitch.names.DECODERS`.
         way: How the spaces meet: ``relative`` (by the projection below), the name of a translator
             (`relstitch.names.TRANSLATORS`), or ``auto``: chosen on held-out anchors (`relstitch.choosing`).
-        projection: For embeddings: one of `relstitch.names.PROJECTIONS`. Relative files bring their own.
+        projection: For embeddings, as `relstitch.relative.parse_projection` reads it: a name of
+            `relstitch.names.PROJECTIONS`, several joined by ``+``, parameters after a colon. Relative files bring
+            their own.
         center: Whether the anchors' mean is taken off; None: both forms side by side.
         draws: How many anchor draws: None, all of the file; more than it holds are drawn anew; fewer, its first.
         k: Only the first k anchors of every draw.
@@ -56,5 +58,19 @@ class StitchOptions:
             raise UsageError("No decoder seed was given: at least one is needed, for example seeds=(0,).")
         if min(self.seeds) < 0:
             raise UsageError(f"A decoder seed must be 0 or larger; {min(self.seeds)} was given.")
+        unheeded = [
+            called
+            for called, given in (
+                (f"projection {self.projection!r}", self.projection != "cosine"),
+                ("centring", self.center is not None),
+                ("the transductive protocol", self.transductive),
+            )
+            if given
+        ]
+        if self.way != "relative" and unheeded:
+            raise UsageError(
+                f"The method {self.way!r} does not stitch by one projection, so {some(unheeded)} would have no "
+                "effect. Leave out either the method or what goes with --projection, --center and --transductive."
+            )
         if self.draws is not None and self.draws < 1:
             raise UsageError(f"{self.draws} anchor draws were asked for; at least one is needed.")

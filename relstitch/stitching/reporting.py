@@ -14,7 +14,7 @@ from relstitch.stitching.crossings import choices_json
 from relstitch.stitching.draws import Draw
 from relstitch.stitching.evidence import compare_forms, score_of, stitched_scores
 from relstitch.stitching.matrix import Form, Key, Results, used_seeds
-from relstitch.stitching.notes import notes_on_choices, notes_on_files, notes_on_scores, notes_on_unseen
+from relstitch.stitching.notes import notes_on_choices, notes_on_files, notes_on_fit, notes_on_scores, notes_on_unseen
 from relstitch.stitching.options import StitchOptions
 from relstitch.stitching.parties import Gathering, Party
 
@@ -48,6 +48,7 @@ def report_on(
         *_missing_classes(learner, scored),
         *notes_on_unseen(unseen, without, metric),
         *notes_on_choices(results, options, used_seeds(options)),
+        *notes_on_fit(draws, options),
         *notes_on_scores(report),
     )
     return replace(report, notes=notes)
@@ -120,9 +121,10 @@ def _settings(
     for (form, decoder), choices in results.choices.items():
         strengths.setdefault(form, {})[decoder] = [choice.strength for choice in choices]
         chosen.setdefault(form, {})[decoder] = list(dict.fromkeys(choice.how for choice in choices))
+    ways = choices_json(results.ways, results.scored, options.way)
     return {
         **({"projection": specs[0].name, "params": dict(specs[0].params)} if specs else {}),
-        **({"way": options.way, "ways": choices_json(results.ways)} if results.ways else {}),
+        **({"way": options.way, "ways": ways} if ways else {}),
         "k": len(anchors.anchors), "strategy": anchors.strategy, "draws": len(draws),
         "seeds": list(used_seeds(options)),
         "train_split": options.train_split, "test_split": options.test_split,
