@@ -7,7 +7,10 @@ ProjectionName = Literal[
 ]
 """Similarities that turn absolute embeddings into relative representations (`relstitch.relative`)."""
 
-StrategyName = Literal["uniform", "stratified", "farthest", "kmeans", "d-optimal", "frequent", "explicit", "parallel"]
+StrategyName = Literal[
+    "uniform", "stratified", "farthest", "kmeans", "d-optimal", "frequent", "explicit", "parallel", "bootstrap",
+    "unsupervised",
+]  # fmt: skip
 """Ways to choose anchors (`relstitch.anchors`)."""
 
 TranslatorName = Literal["procrustes", "ridge", "affine", "low-rank", "inverse", "kernel", "smoothing", "mlp"]
@@ -18,6 +21,12 @@ MethodName = Literal["relative", "auto", TranslatorName]
 
 DecoderName = Literal["logistic", "svm", "ridge", "knn", "mlp"]
 """What learns the task from a representation (`relstitch.decoders`)."""
+
+InputForm = Literal["raw", "unit", "standardised"]
+"""What a ready decoder does to a row first: nothing, scale it to length 1, standardise its columns."""
+
+WeightsLayout = Literal["outputs-first", "inputs-first"]
+"""How the weights of a ready decoder lie: [c, d] or [d, c]."""
 
 MeasureName = Literal["cka", "svcca", "rsa", "procrustes", "mutual-knn", "jaccard", "mrr", "cosine"]
 """How alike two spaces are (`relstitch.comparison`)."""
@@ -35,4 +44,5 @@ PROJECTIONS: tuple[str, ...] = get_args(ProjectionName)
 STRATEGIES: tuple[str, ...] = get_args(StrategyName)
 DECODERS: tuple[str, ...] = get_args(DecoderName)
 TRANSLATORS: tuple[str, ...] = get_args(TranslatorName)
+INPUT_FORMS: tuple[str, ...] = get_args(InputForm)
 MEASURES: tuple[str, ...] = get_args(MeasureName)

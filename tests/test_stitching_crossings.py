@@ -1,5 +1,6 @@
 """Stitches in which a pair of encoders meets in a way of its own."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,8 @@ from relstitch.artifacts import ProjectionSpec
 from relstitch.cli import app
 from relstitch.errors import UsageError
 from relstitch.relative import anchor_vectors, relative_representation
+from relstitch.report.stitch_table import markdown
+from relstitch.report.ways_table import ways_lines
 from relstitch.stitching import StitchOptions, stitch, stitch_pair
 from relstitch.translation import TRANSLATORS
 
@@ -40,6 +43,36 @@ def test_the_report_lists_every_candidate_with_its_held_out_score_and_the_chosen
         assert all(0 <= value <= 1 for value in entry["held_out"].values())
 
 
+def test_every_choice_says_what_it_reached_on_the_test_rows() -> None:
+    files, anchors = turned_pair()
+    report = stitch(files, anchors, StitchOptions("ridge", "auto", absolute=False))
+    for entry in report.settings["ways"]:
+        cell = report.cell("auto", entry["decoder"], entry["encoder"])
+        assert entry["test"] == cell.scores["accuracy"].values[entry["draw"]]
+    lines = ways_lines(report)
+    assert {line[0] for line in lines} == set(report.settings["ways"][0]["held_out"])
+    assert next(line[2] for line in lines) in {"1 of 2", "2 of 2"}
+    assert "| way | held out | chosen | test |" in markdown(report)
+    assert ways_lines(stitch(files, anchors, StitchOptions("ridge", "ridge", absolute=False))) == []
+
+
+def test_a_decoder_that_passes_its_ceiling_is_named() -> None:
+    """Three quarters of one's own columns are noise that the other encoder does not have."""
+    X, labels = blobs()
+    noise = np.random.default_rng(5).normal(scale=12.0, size=X.shape)
+    files = {"noisy": space(X + noise, labels, "noisy"), "clean": space(-3 * X, labels, "clean")}
+    report = stitch(files, anchors_in(files["clean"]), StitchOptions("ridge", "auto", absolute=False))
+    own = report.cell("auto", "noisy", "noisy").scores["accuracy"].mean
+    other = report.cell("auto", "noisy", "clean").scores["accuracy"].mean
+    assert own is not None
+    assert other is not None
+    assert other > own
+    assert (
+        "With auto, these decoders pass their ceiling, that of the absolute embeddings of their own encoder: noisy on "
+        f"clean ({other:.3f} against {own:.3f})."
+    ) in report.notes
+
+
 def test_labels_of_test_rows_and_of_the_encoders_side_never_decide() -> None:
     """Other labels on the test rows: other scores, the very same choices."""
     X, labels = blobs()
@@ -49,7 +82,8 @@ def test_labels_of_test_rows_and_of_the_encoders_side_never_decide() -> None:
     options = StitchOptions("ridge", "auto", absolute=False)
     first = stitch({"one": one, "two": two}, anchors_in(one), options)
     second = stitch(changed, anchors_in(one), options)
-    assert first.settings["ways"] == second.settings["ways"]
+    chosen = [[{**entry, "test": None} for entry in report.settings["ways"]] for report in (first, second)]
+    assert chosen[0] == chosen[1]
     assert first.stitched_mean("auto") != second.stitched_mean("auto")
 
 
@@ -107,7 +141,7 @@ def test_relative_files_are_refused() -> None:
     )
 
 
-def test_the_command_takes_a_method_and_refuses_to_keep_its_decoder(tmp_path: Path) -> None:
+def test_the_command_takes_a_method_and_keeps_the_decoder_of_absolute_embeddings(tmp_path: Path) -> None:
     files, anchors = turned_pair()
     for name, file in files.items():
         storage.save(file, tmp_path / f"{name}.safetensors")
@@ -121,8 +155,32 @@ def test_the_command_takes_a_method_and_refuses_to_keep_its_decoder(tmp_path: Pa
     kept = CliRunner().invoke(
         app, ["stitch", *given, "-m", "ridge", "--save-decoder", str(tmp_path / "d.safetensors")]
     )
-    assert kept.exit_code == 2
+    assert kept.exit_code == 0, kept.output
     assert (
-        "--save-decoder keeps a decoder of relative representations; --method ridge carries the rows another way. "
-        "Leave one of the two out."
+        f"Wrote {tmp_path / 'd.safetensors'}: the decoder of one, for its absolute embeddings; stitch --decoder "
+        f"{tmp_path / 'd.safetensors'} brings it to other encoders."
     ) in kept.stderr
+    assert storage.load_decoder(tmp_path / "d.safetensors").projection is None
+
+
+def test_what_another_method_would_not_heed_is_refused() -> None:
+    with pytest.raises(UsageError) as error:
+        StitchOptions("mlp", "ridge", projection="l1", center=True, transductive=True)
+    assert str(error.value) == (
+        "The method 'ridge' does not stitch by one projection, so projection 'l1', centring, the transductive protocol "
+        "would have no effect. Leave out either the method or what goes with --projection, --center and --transductive."
+    )
+
+
+def test_an_affine_map_of_as_many_anchors_as_columns_is_warned_of() -> None:
+    X, labels = blobs()
+    files = {"one": space(X, labels, "one"), "two": space(-3 * X, labels, "two")}
+    d = X.shape[1]
+    options = StitchOptions("ridge", "affine", absolute=False)
+    near = stitch(files, anchors_in(files["one"]), replace(options, k=d + 1)).notes
+    assert (
+        "The affine map is fitted without a penalty, and with about as many anchors as columns it follows their "
+        f"noise: one ({d + 1} anchors, {d} wide), two ({d + 1} anchors, {d} wide). Take ridge, or many more or many "
+        "fewer anchors."
+    ) in near
+    assert not any("affine" in note for note in stitch(files, anchors_in(files["one"]), options).notes)

@@ -7,9 +7,10 @@ import typer
 
 from relstitch.cli import options as shared
 from relstitch.cli.reading import check_one_form, display_names, distinct_names, open_spaces, read_label_map
-from relstitch.names import DecoderName, MethodName, ProjectionName
+from relstitch.cli.stitch_ready import ReadyGiven, check_ready, open_ready
+from relstitch.names import DECODERS, InputForm, MethodName, WeightsLayout
 
-_ROWS, _HOW, _GATES = "Which rows", "How it is measured", "Gates"
+_ROWS, _HOW, _READY, _GATES = "Which rows", "How it is measured", "A decoder that is trained already", "Gates"
 
 
 def stitch(
@@ -46,8 +47,15 @@ def stitch(
     ] = None,
     strict: shared.Strict = False,
     decoder: Annotated[
-        DecoderName, typer.Option("--decoder", "-d", help="What learns the task.", rich_help_panel=_HOW)
-    ] = ("logistic"),
+        str,
+        typer.Option(
+            "--decoder",
+            "-d",
+            metavar="NAME|FILE",
+            help=f"What learns the task ({', '.join(DECODERS)}), or a decoder that is trained already.",
+            rich_help_panel=_HOW,
+        ),
+    ] = "logistic",
     strength: Annotated[
         float | None,
         typer.Option(
@@ -57,16 +65,17 @@ def stitch(
         ),
     ] = None,
     method: Annotated[
-        MethodName,
+        MethodName | None,
         typer.Option(
             "--method",
             "-m",
-            help="How the spaces meet: by similarities, by a translator, or as held-out anchors favour.",
+            help="How the spaces meet: by similarities, by a translator, or as held-out anchors favour; default: "
+            "relative, and auto for a decoder FILE.",
             rich_help_panel=_HOW,
         ),
-    ] = "relative",
+    ] = None,
     projection: Annotated[
-        ProjectionName, typer.Option("--projection", "-p", help="Similarity to the anchors.", rich_help_panel=_HOW)
+        str, typer.Option("--projection", "-p", help=shared.PROJECTION_HELP, rich_help_panel=_HOW)
     ] = "cosine",
     center: Annotated[
         bool | None,
@@ -91,8 +100,41 @@ def stitch(
             rich_help_panel=_HOW,
         ),
     ] = False,
+    decoder_of: Annotated[
+        str | None,
+        typer.Option(
+            "--decoder-of",
+            help="Whose decoder FILE is: one of the files; default: the encoder it names, else the one of its width.",
+            rich_help_panel=_READY,
+        ),
+    ] = None,
+    input_: Annotated[
+        InputForm | None,
+        typer.Option(
+            "--input",
+            help="Form in which it was given its rows: as the encoder gives them, at length 1, or by mean and scale.",
+            rich_help_panel=_READY,
+        ),
+    ] = None,
+    classes: Annotated[
+        Path | None,
+        typer.Option(
+            "--classes",
+            help="Its class names in the order of its outputs: a JSON list, or one a line.",
+            rich_help_panel=_READY,
+        ),
+    ] = None,
+    weights_layout: Annotated[
+        WeightsLayout | None,
+        typer.Option("--weights-layout", help="How square weights lie.", rich_help_panel=_READY),
+    ] = None,
     save_decoder: Annotated[
-        Path | None, typer.Option("--save-decoder", help="Keep the first file's decoder (.safetensors).")
+        Path | None,
+        typer.Option(
+            "--save-decoder",
+            help="Keep the first file's decoder (.safetensors): of its representations, or, where --method carries "
+            "rows, of its absolute embeddings.",
+        ),
     ] = None,
     min_accuracy: Annotated[
         float | None,
@@ -111,44 +153,69 @@ def stitch(
     """Stitch every decoder to every encoder and read the zero-shot accuracy.
 
     The table gives decoders in rows and encoders beside them: absolute embeddings, relative representations centred
-    on the anchors' mean, and as in the paper.
+    on the anchors' mean, and as in the paper. With a decoder FILE nothing is trained: its own encoder's file is among
+    FILES, and the other encoders' rows are carried to its space.
     """
     from relstitch import storage
-    from relstitch.errors import UsageError
-    from relstitch.report import tell
-    from relstitch.stitching import StitchOptions, check_gate_values, check_gates, decoder_of, stitch_pair
-    from relstitch.stitching import stitch as run
+    from relstitch.stitching import StitchOptions, check_gate_values, check_gates
 
     check_one_form(json=json, markdown=markdown)
-    if save_decoder is not None and method != "relative":
-        raise UsageError(
-            f"--save-decoder keeps a decoder of relative representations; --method {method} carries the rows another "
-            "way. Leave one of the two out."
-        )
+    ready = ReadyGiven(decoder, decoder_of, input_, classes, weights_layout)
+    check_ready(ready, {"--strength": strength is not None, "--projection": projection != "cosine",
+                        "--center": center is not None, "--seeds": seeds != 1, "--transductive": transductive,
+                        "--save-decoder": save_decoder is not None})  # fmt: skip
     check_gate_values(min_accuracy=min_accuracy, min_retention=min_retention)
     named, given = _named_files(files, train, test)
     if save_decoder is not None:
         storage.check_output(save_decoder, force=force, inputs=given)
     options = StitchOptions(
-        method=decoder, way=method, strength=strength, projection=projection, center=center, k=k, draws=draws,
+        method="logistic" if ready.ready else decoder, way=method or ("auto" if ready.ready else "relative"),
+        strength=strength, projection=projection, center=center, k=k, draws=draws,
         seeds=tuple(range(seeds)), absolute=absolute, transductive=transductive, train_split=train_split,
         test_split=test_split, train_side=train_side, test_side=test_side, strict=strict,
         label_map=read_label_map(label_map),
     )  # fmt: skip
     lists = None if anchors is None else storage.load_anchors(anchors)
     spaces = open_spaces(named)
-    if train is not None:
-        first, second = spaces.items()
-        report = stitch_pair(first, second, lists, options)
-    else:
-        report = run(spaces, lists, options)
+    report = _stitched(spaces, lists, options, pair=train is not None, ready=(ready, named))
     if save_decoder is not None:
-        own = next(iter(spaces))
-        made = decoder_of(own, spaces, lists, options, pair=train is not None)
+        made = _kept(save_decoder, spaces, lists, options, pair=train is not None)
         storage.save(made, save_decoder, force=force, inputs=given)
-        tell(f"Wrote {save_decoder}: the decoder of {own}, for the representations of {', '.join(spaces)}.")
     _show(report, json=json, markdown=markdown)
     check_gates(report, min_accuracy=min_accuracy, min_retention=min_retention)
+
+
+def _stitched(
+    spaces: dict[str, Any], lists: Any, options: Any, *, pair: bool, ready: tuple[ReadyGiven, dict[str, Path]]
+) -> Any:
+    from relstitch.stitching import stitch, stitch_pair
+    from relstitch.stitching.ready import stitch_ready
+
+    given, named = ready
+    if given.ready:
+        decoder, own = open_ready(given, spaces, {path.as_posix(): name for name, path in named.items()})
+        return stitch_ready(decoder, own, spaces, lists, options, pair=pair)
+    if pair:
+        first, second = spaces.items()
+        return stitch_pair(first, second, lists, options)
+    return stitch(spaces, lists, options)
+
+
+def _kept(path: Path, spaces: dict[str, Any], lists: Any, options: Any, *, pair: bool) -> Any:
+    """The first file's decoder, and a word on what it reads."""
+    from relstitch.report import tell
+    from relstitch.stitching import decoder_of
+    from relstitch.stitching.ready import absolute_decoder_of
+
+    own = next(iter(spaces))
+    if options.way == "relative":
+        made = decoder_of(own, spaces, lists, options, pair=pair)
+        words = f"for the representations of {', '.join(spaces)}"
+    else:
+        made = absolute_decoder_of(own, spaces, lists, options, pair=pair)
+        words = f"for its absolute embeddings; stitch --decoder {path} brings it to other encoders"
+    tell(f"Wrote {path}: the decoder of {own}, {words}.")
+    return made
 
 
 def _named_files(

@@ -1,0 +1,142 @@
+"""The report on a decoder that was trained already."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from relstitch.artifacts import FormComparison, StitchReport
+from relstitch.choosing import WayChoice
+from relstitch.decoders.ready import ReadyDecoder
+from relstitch.errors import some
+from relstitch.scoring import Scored
+from relstitch.statistics import paired_bootstrap
+from relstitch.stitching.draws import Draw
+from relstitch.stitching.matrix import Form, Key, Results
+from relstitch.stitching.options import StitchOptions
+from relstitch.stitching.parties import Gathering, Party
+from relstitch.stitching.reporting import report_on
+
+ABSOLUTE, CEILING = "absolute", "ceiling"
+_TRAINED = ("strength", "strength_name", "chosen_on", "seeds")
+"""What is only said of decoders that a stitch trains."""
+
+
+def report_on_ready(
+    decoder: ReadyDecoder,
+    gathering: Gathering,
+    draws: Sequence[Draw],
+    forms: Sequence[Form],
+    results: Results,
+    options: StitchOptions,
+) -> StitchReport:
+    """The report of a stitch whose decoder was ready, with what is to be said of that decoder.
+
+    Args:
+        decoder: What answered.
+        gathering: Who took part.
+        draws: The anchors' vectors.
+        forms: What was measured, the way of carrying last.
+        results: What came out.
+        options: What was asked for.
+    """
+    # Labels that the decoder does not know are told in its own words, not as what training rows lack.
+    stripped = {
+        key: [replace(one, unseen={}, without_unseen=None) for one in found] for key, found in results.scored.items()
+    }
+    report = report_on(gathering, draws, forms, replace(results, scored=stripped), replace(options, seeds=(0,)))
+    owner = next(party for party in gathering.parties if len(party.train))
+    against = tuple(_against_ceiling(results.scored, owner.name, forms[-1].name))
+    settings = {name: value for name, value in report.settings.items() if name not in _TRAINED}
+    settings["decoder"] = {
+        "file": decoder.source, "of": owner.name, "told": decoder.told, "names": list(decoder.names),
+    }  # fmt: skip
+    notes = (
+        *report.notes,
+        *_notes_on_names(decoder, owner),
+        *_notes_on_unknown(results.scored, forms[-1].name, report.metric),
+        *_notes_on_ways(results.ways, owner.name),
+        *_notes_on_loss(against),
+        *_notes_on_floor(report, forms[-1].name),
+    )
+    return replace(
+        report, method="ready", settings=settings, notes=notes, comparisons=(*report.comparisons, *against)
+    )
+
+
+def _notes_on_names(decoder: ReadyDecoder, owner: Party) -> Iterator[str]:
+    met = [name for name in decoder.names if name in owner.targets.names]
+    words = f"{decoder.source} is {decoder.told}; nothing in it was changed."
+    if len(met) == len(decoder.names):
+        yield f"{words} All its {len(met)} names stand among the labels."
+    else:
+        rest = [name for name in decoder.names if name not in met]
+        yield f"{words} {len(met)} of its {len(decoder.names)} names stand among the labels; not: {some(rest, 12)}."
+
+
+def _notes_on_unknown(scored: Mapping[Key, Sequence[Scored]], form: str, metric: str) -> Iterator[str]:
+    unknown: dict[str, int] = {}
+    without = []
+    for (name, decoder, encoder), found in scored.items():
+        if name != form or decoder == encoder:
+            continue
+        for one in found:
+            unknown |= one.unseen
+        known = [one.without_unseen for one in found if one.without_unseen is not None]
+        if known:
+            without.append(f"{encoder} {float(np.mean(known)):.3f}")
+    if unknown:
+        listed = some(f"{name} ({count})" for name, count in unknown.items())
+        tail = f" Without those rows the {metric.replace('_', ' ')} is: {some(without)}." if without else ""
+        yield f"Test rows hold labels that the decoder does not know, and count as wrong: {listed}.{tail}"
+
+
+def _notes_on_ways(ways: Mapping[tuple[str, str], Sequence[WayChoice]], owner: str) -> Iterator[str]:
+    for (_, encoder), choices in ways.items():
+        taken = dict.fromkeys(choice.way.name for choice in choices)
+        told = []
+        for name in taken:
+            mine = [choice for choice in choices if choice.way.name == name]
+            scores = [choice.scores[name] for choice in mine if name in choice.scores]
+            held_out = f", {float(np.mean(scores)):.3f} on held-out anchors" if scores else ""
+            times = f"{len(mine)} of {len(choices)} draws" if len(choices) > 1 else "1 draw"
+            told.append(f"{name} ({times}{held_out})")
+        reasons = {choice.how.removeprefix("default: ") for choice in choices if choice.how.startswith("default: ")}
+        why = f" It was not chosen but is the default: {some(sorted(reasons))}." if reasons else ""
+        yield f"The rows of {encoder} were carried to the space of {owner} by {some(told)}.{why}"
+
+
+def _against_ceiling(scored: Mapping[Key, Sequence[Scored]], owner: str, form: str) -> Iterator[FormComparison]:
+    """Carried rows against the decoder on its own encoder's, row by row; none where other rows were scored."""
+    ceiling = [one.hits for one in scored.get((form, owner, owner), ()) if one.hits is not None]
+    pairs = [
+        np.stack([one.hits for one in found if one.hits is not None])
+        for (name, _, encoder), found in scored.items()
+        if name == form and encoder != owner and found and found[0].hits is not None
+    ]
+    if not ceiling or not pairs or any(hits.shape != np.stack(ceiling).shape for hits in pairs):
+        return
+    draws, rows = pairs[0].shape
+    result = paired_bootstrap(np.mean(pairs, axis=0), np.stack(ceiling))
+    yield FormComparison(form, CEILING, len(pairs), rows, draws, 1, result)
+
+
+def _notes_on_loss(comparisons: Sequence[FormComparison]) -> Iterator[str]:
+    for one in comparisons:
+        gain, basis = one.result, f"{one.rows} test rows and {one.draws} draw{'s' if one.draws != 1 else ''}"
+        interval = f"{gain.level:.0%} interval {gain.low:+.3f} to {gain.high:+.3f}, paired bootstrap over {basis}"
+        if gain.clear:
+            verb = "lose to" if gain.difference < 0 else "gain on"
+            yield f"Carried rows {verb} the ceiling: {gain.difference:+.3f} ({interval})."
+        else:
+            yield f"Carried rows differ from the ceiling no more than by chance: {gain.difference:+.3f} ({interval})."
+
+
+def _notes_on_floor(report: StitchReport, form: str) -> Iterator[str]:
+    below = []
+    for cell in report.cells:
+        mean = cell.scores[report.metric].mean if cell.form == form and cell.stitched and cell.scores else None
+        if mean is not None and mean <= report.floor:
+            below.append(cell.encoder)
+    if below:
+        yield f"The decoder does no better than the floor of {report.floor:.3f} on: {some(below, 12)}."
