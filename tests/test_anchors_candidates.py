@@ -192,7 +192,7 @@ def test_strategies_that_cannot_be_asked_so() -> None:
 
 
 def test_every_name_of_the_help_is_known() -> None:
-    assert {*STRATEGIES, "explicit", "parallel"} == set(get_args(StrategyName))
+    assert {*STRATEGIES, "explicit", "parallel", "bootstrap", "unsupervised"} == set(get_args(StrategyName))
 
 
 # --- explicit --------------------------------------------------------------------------------------------------------

@@ -306,7 +306,7 @@ ERRORS: list[tuple[list[str], str]] = [
     ),
     (
         ["anchors", "train.csv", "-k", "3", "--pairs", "pairs.csv", "-o", "a.json"],
-        "--pairs TABLE and --strategy parallel go together; only one of them was given.",
+        "--pairs TABLE goes with --strategy parallel or bootstrap, which need it; only one of the two was given.",
     ),
     (
         ["anchors", "train.csv", "--strategy", "parallel", "--pairs", "pairs.csv", "-o", "a.json"],

@@ -189,7 +189,7 @@ def test_anchors_of_another_shape(name: str, path: Path) -> None:
 def test_a_strategy_that_a_later_version_may_know(path: Path) -> None:
     assert edit(path, lambda facts: facts.update(strategy="wavelet")) == (
         f"{path} says strategy 'wavelet', which this version of relstitch does not know; it knows: uniform, "
-        "stratified, farthest, kmeans, d-optimal, frequent, explicit, parallel. Upgrade relstitch to read it."
+        "stratified, farthest, kmeans, d-optimal, frequent, explicit, parallel, bootstrap, unsupervised. Upgrade relstitch to read it."
     )
 
 

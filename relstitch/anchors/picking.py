@@ -67,7 +67,8 @@ def pick_anchors(
             and strategies see all their spaces, side by side.
         k: How many; None: 300, or for ``explicit`` all the ids given.
         strategy: ``uniform``, ``stratified``, ``farthest``, ``kmeans``, ``d-optimal``, ``frequent`` or
-            ``explicit``; for ``parallel`` see `pair_anchors`.
+            ``explicit``; for ``parallel`` see `pair_anchors`, for ``bootstrap`` `bootstrap_anchors`, for
+            ``unsupervised`` `unsupervised_anchors`.
         seed: Of the first draw; draw i is made with seed + i.
         draws: How many lists to make. Each beginning of a list is what a smaller k would have given (with
             ``kmeans``: the samples of the largest clusters).
@@ -130,6 +131,11 @@ def more_draws(anchors: Anchors, source: Source, draws: int) -> Anchors:
         raise UsageError(
             "Parallel anchors are drawn from a table of pairs, which is not in the anchors file: "
             f"it has {anchors.n_draws} draws and {draws} were asked for. Pick them again with --draws {draws}."
+        )
+    if anchors.strategy in ("bootstrap", "unsupervised"):
+        raise UsageError(
+            f"Anchors of the strategy {anchors.strategy!r} are drawn when rows are matched: this file has "
+            f"{anchors.n_draws} draws and {draws} were asked for. Match them again with --draws {draws}."
         )
     strategy = STRATEGIES.get(anchors.strategy)
     if strategy is None or not strategy.random:

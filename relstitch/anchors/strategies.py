@@ -201,4 +201,5 @@ STRATEGIES: Mapping[str, Strategy] = {
         Strategy("frequent", frequent, random=False),
     )
 }
-"""The strategies that choose by themselves. `explicit` and `parallel` are given what they use."""
+"""The strategies that choose by themselves. `explicit` and `parallel` are given what they use; `bootstrap` and
+`unsupervised` match the rows of two spaces."""

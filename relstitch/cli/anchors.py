@@ -1,5 +1,6 @@
 """``relstitch anchors``: which samples the spaces will be compared by."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
@@ -7,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from relstitch.cli import options as shared
-from relstitch.cli.reading import open_encoders, open_sides, read_options
+from relstitch.cli.reading import distinct_names, open_encoders, open_sides, read_options
 from relstitch.names import StrategyName
 
 
@@ -28,7 +29,13 @@ def anchors(
     ] = None,
     pairs: Annotated[
         str | None,
-        typer.Option("--pairs", help="Table of paired ids, one column a domain, for --strategy parallel."),
+        typer.Option("--pairs", help="Table of paired ids, one column a domain, for parallel and bootstrap."),
+    ] = None,
+    least_confidence: Annotated[
+        float | None,
+        typer.Option(
+            help="Refuse pairs of bootstrap and unsupervised with less confidence; default: .5.", min=0, max=1
+        ),
     ] = None,
     text: shared.Text = None,
     image: shared.Image = None,
@@ -53,22 +60,19 @@ def anchors(
 
     Several embeddings files: anchors for all their encoders at once, among the rows that they share.
     With --strategy parallel, give one source a domain, in the order of the columns of --pairs.
+    Two embeddings files of items that ids do not pair: bootstrap grows pairs from some, unsupervised needs none.
     """
     from relstitch import storage
-    from relstitch.anchors import PickOptions, pair_anchors, pick_anchors
-    from relstitch.dataset.listing import read_ids, read_pairs
+    from relstitch.anchors import PickOptions, pick_anchors
+    from relstitch.dataset.listing import read_ids
     from relstitch.encoding.sources import source_files
-    from relstitch.errors import UsageError
 
     read = read_options(locals())
     inputs = [*source_files(sources), *(file for file in (ids, pairs) if file is not None)]
     storage.check_output(output, suffix=".json", force=force, inputs=inputs)
-    if (pairs is not None) != (strategy == "parallel"):
-        raise UsageError("--pairs TABLE and --strategy parallel go together; only one of them was given.")
-    if pairs is not None:
-        names, table = read_pairs(pairs, encoding=encoding)
-        sides = open_sides(sources, names, read)
-        picked = pair_anchors(sides, table, k=k, seed=seed, draws=draws, splits=tuple(splits) if splits else None)
+    _check_strategy(strategy, pairs, least_confidence)
+    if strategy in ("parallel", "bootstrap", "unsupervised"):
+        sides, picked = _paired(locals())
     else:
         listed = () if ids is None else read_ids(ids, encoding=encoding)
         sides = open_encoders(sources, read) or {"main": open_sides(sources, None, read)["main"]}
@@ -78,12 +82,52 @@ def anchors(
     _report(picked, sides, output, json=json)
 
 
+def _check_strategy(strategy: str, pairs: str | None, least_confidence: float | None) -> None:
+    from relstitch.errors import UsageError
+
+    if (pairs is not None) != (strategy in ("parallel", "bootstrap")):
+        raise UsageError(
+            "--pairs TABLE goes with --strategy parallel or bootstrap, which need it; only one of the two was given."
+        )
+    if least_confidence is not None and strategy not in ("bootstrap", "unsupervised"):
+        raise UsageError("--least-confidence goes with --strategy bootstrap or unsupervised, which match rows.")
+
+
+def _paired(given: Mapping[str, Any]) -> tuple[dict[str, Any], Any]:
+    """The sides and the anchors of the strategies whose anchors have two sides (or more)."""
+    from relstitch.anchors import (
+        LEAST_CONFIDENCE,
+        MatchOptions,
+        bootstrap_anchors,
+        pair_anchors,
+        unsupervised_anchors,
+    )
+    from relstitch.dataset.listing import read_pairs
+
+    sources, splits = given["sources"], tuple(given["splits"]) if given["splits"] else None
+    names: Sequence[str] = distinct_names([Path(source) for source in sources])
+    if given["pairs"] is not None:
+        names, table = read_pairs(given["pairs"], encoding=given["encoding"])
+    sides = open_sides(sources, names, given["read"])
+    drawn = {name: given[name] for name in ("k", "seed", "draws")}
+    if given["strategy"] == "parallel":
+        return sides, pair_anchors(sides, table, **drawn, splits=splits)
+    least = given["least_confidence"]
+    options = MatchOptions(**drawn, splits=splits, least_confidence=LEAST_CONFIDENCE if least is None else least)
+    if given["strategy"] == "bootstrap":
+        return sides, bootstrap_anchors(sides, table, options)
+    return sides, unsupervised_anchors(sides, options)
+
+
 def _report(picked: Any, sides: dict[str, Any], output: Path, *, json: bool) -> None:
-    from relstitch.anchors import anchor_health
+    from relstitch.anchors import LEAST_CONFIDENCE, anchor_health
     from relstitch.report import show_facts, show_json, tell, warn
 
     parallel = len(picked.sides) > 1
     health = {name: anchor_health(picked, one, side=name if parallel else None) for name, one in sides.items()}
+    confidence = picked.options.get("confidence")
+    if confidence is not None and confidence < LEAST_CONFIDENCE:
+        warn(f"The rows were matched with confidence {confidence:.2f}: many of these pairs are probably wrong.")
     if json:
         values = {"output": str(output), "strategy": picked.strategy, "k": picked.k, "draws": picked.n_draws}
         show_json({**values, "options": dict(picked.options), "health": {n: asdict(h) for n, h in health.items()}})
@@ -97,3 +141,5 @@ def _report(picked: Any, sides: dict[str, Any], output: Path, *, json: bool) -> 
         for words in found.warnings:
             warn(words if name == "main" else f"{name}: {words}")
     tell(f"Wrote {output}: {picked.n_draws} × {picked.k} anchors, {picked.strategy}, seed {picked.seed}.")
+    if confidence is not None:
+        tell(f"Rows matched with confidence {confidence:.2f}.")
