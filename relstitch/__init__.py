@@ -23,11 +23,16 @@ if TYPE_CHECKING:
     from relstitch.artifacts import Decoder as Decoder
     from relstitch.artifacts import Embeddings as Embeddings
     from relstitch.artifacts import EncoderStamp as EncoderStamp
+    from relstitch.artifacts import Hub as Hub
     from relstitch.artifacts import ProjectionSpec as ProjectionSpec
     from relstitch.artifacts import Relative as Relative
     from relstitch.artifacts import Rows as Rows
     from relstitch.artifacts import StitchReport as StitchReport
     from relstitch.artifacts import Targets as Targets
+    from relstitch.artifacts import Translator as Translator
+    from relstitch.choosing import choose_translator as choose_translator
+    from relstitch.comparison import CompareOptions as CompareOptions
+    from relstitch.comparison import compare as compare
     from relstitch.dataset import ReadOptions as ReadOptions
     from relstitch.dataset import read_dataset as read_dataset
     from relstitch.decoders import DecoderSettings as DecoderSettings
@@ -50,13 +55,22 @@ if TYPE_CHECKING:
     from relstitch.storage import load as load
     from relstitch.storage import save as save
     from relstitch.transformer import RelativeProjection as RelativeProjection
+    from relstitch.translation import TranslatorSettings as TranslatorSettings
+    from relstitch.translation import compose as compose
+    from relstitch.translation import evaluate_translator as evaluate_translator
+    from relstitch.translation import fit_hub as fit_hub
+    from relstitch.translation import fit_translator as fit_translator
+    from relstitch.translation import translate as translate
+    from relstitch.translation import translate_embeddings as translate_embeddings
 
 __version__ = "0.1.0"
 
 _HOMES = {
     "anchors": ("PickOptions", "anchor_health", "more_draws", "pair_anchors", "pick_anchors"),
-    "artifacts": ("Anchors", "Decoder", "Embeddings", "EncoderStamp", "ProjectionSpec", "Relative", "Rows",
-                  "StitchReport", "Targets"),
+    "artifacts": ("Anchors", "Decoder", "Embeddings", "EncoderStamp", "Hub", "ProjectionSpec", "Relative", "Rows",
+                  "StitchReport", "Targets", "Translator"),
+    "choosing": ("choose_translator",),
+    "comparison": ("CompareOptions", "compare"),
     "dataset": ("ReadOptions", "read_dataset"),
     "decoders": ("DecoderSettings", "fit_decoder"),
     "encoders": ("EncoderOptions", "load_encoder"),
@@ -66,6 +80,8 @@ _HOMES = {
     "stitching": ("StitchOptions", "decoder_of", "predict_with", "stitch", "stitch_pair"),
     "storage": ("inspect", "load", "save"),
     "transformer": ("RelativeProjection",),
+    "translation": ("TranslatorSettings", "compose", "evaluate_translator", "fit_hub", "fit_translator", "translate",
+                    "translate_embeddings"),
 }  # fmt: skip
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 __all__ = sorted([*_HOME_OF, "__version__"])  # noqa: PLE0605 - built, so that no name stands in two lists

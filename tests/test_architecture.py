@@ -15,16 +15,17 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 FOUNDATION = {"errors", "names", "artifacts"}
 CORE = {
     "meeting", "relative", "anchors", "decoders", "scoring", "statistics", "translation", "ways", "choosing",
-    "comparison", "stitching", "transformer",
+    "comparison", "stitching", "transformer", "forecasting",
 }  # fmt: skip
 EDGES = {"dataset", "encoders", "storage", "report"}
 OWNERS = {
     "safetensors": {"storage"},
     "rich": {"report"},
     "typer": {"cli"},
-    "pyarrow": {"dataset"},
-    "scipy": {"comparison"},
+    "pyarrow": {"dataset", "storage"},
+    "scipy": {"comparison", "anchors"},
     "PIL": {"dataset"},
+    "onnxruntime": {"storage"},
     "datasets": {"dataset"},
     "timm": {"encoders"},
     "sentence_transformers": {"encoders"},
@@ -145,7 +146,19 @@ def loaded_by(arguments: list[str], cwd: Path) -> set[str]:
 
 @pytest.mark.parametrize(
     "verb",
-    [[], ["encode"], ["anchors"], ["stitch"], ["compare"], ["predict"], ["inspect"], ["demo"]],
+    [
+        [],
+        ["encode"],
+        ["anchors"],
+        ["stitch"],
+        ["translate"],
+        ["translate", "fit"],
+        ["translate", "apply"],
+        ["compare"],
+        ["predict"],
+        ["inspect"],
+        ["demo"],
+    ],
     ids=" ".join,
 )
 def test_help_loads_nothing_heavy(verb: list[str], tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from typing import Annotated
 
 import typer
 
+from relstitch.cli.advise import advise
 from relstitch.cli.anchors import anchors
 from relstitch.cli.boundary import Boundary
 from relstitch.cli.compare import compare
@@ -12,6 +13,7 @@ from relstitch.cli.encode import encode
 from relstitch.cli.inspect import inspect
 from relstitch.cli.predict import predict
 from relstitch.cli.stitch import stitch
+from relstitch.cli.translate import translate
 
 app = typer.Typer(
     name="relstitch",
@@ -46,6 +48,8 @@ def relstitch(
 app.command()(encode)
 app.command()(anchors)
 app.command()(stitch)
+app.add_typer(translate, name="translate")
+app.command()(advise)
 app.command()(compare)
 app.command()(predict)
 app.command()(inspect)

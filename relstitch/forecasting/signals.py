@@ -1,0 +1,62 @@
+"""Evidence, condensed to the few numbers that a forecast is made of."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from relstitch.forecasting.calibration import Signals, logit
+from relstitch.forecasting.evidence import Answers, Evidence
+from relstitch.forecasting.search import SearchEvidence
+
+Numbers = NDArray[np.float64]
+_STEPS, _PENALTY = 25, 1e-3
+
+
+def expected_share(known: Answers, margin: Numbers) -> float:
+    """How many of some answers would be right, if a margin meant for them what it means for known ones.
+
+    A logistic curve of the log margin is fitted on the known answers.
+
+    Args:
+        known: Answers that are known to be right or wrong, n ≥ 1.
+        margin: float64 [m] ≥ 0, of the answers that are not, m ≥ 1.
+
+    Returns:
+        In (0, 1).
+
+    Source: Platt 1999; as a label-free estimate of accuracy, Guillory et al. 2021 (arXiv 2107.03315).
+
+    Example:
+        >>> known = Answers(np.arange(100) >= 50, np.linspace(0.0, 2.0, 100))
+        >>> expected_share(known, np.array([0.1])) < 0.1 < 0.9 < expected_share(known, np.array([1.9]))
+        True
+    """
+    middle = float(np.median(known.margin)) or 1.0
+    X, asked = (np.stack([np.ones(len(one)), np.log1p(one / middle)]) for one in (known.margin, margin))
+    weights = np.zeros(2)
+    for _ in range(_STEPS):
+        share = 1 / (1 + np.exp(-weights @ X))
+        slope = X @ (known.right - share) - _PENALTY * weights
+        curve = (X * (share * (1 - share))) @ X.T + _PENALTY * np.eye(2)
+        weights = weights + np.clip(np.linalg.solve(curve, slope), -1.0, 1.0)
+    return float((1 / (1 + np.exp(-weights @ asked))).mean())
+
+
+def signals_of(evidence: Evidence, ceiling: Answers) -> Signals:
+    """The numbers behind a forecast of accuracy.
+
+    Args:
+        evidence: From `relstitch.forecasting.gather_evidence`.
+        ceiling: From `relstitch.forecasting.ceiling_of`.
+    """
+    parts, halves, m = evidence.parts, evidence.halves, len(evidence.margin)
+    n = len(parts.right)
+    free = {"agreement": logit(evidence.agreement, m), "ceiling": logit(ceiling.share, len(ceiling.right))}
+    step = logit(parts.share, n) - logit(halves.share, n)
+    return Signals(expected_share(parts, evidence.margin), step, n, free, m)
+
+
+def search_signals(evidence: SearchEvidence) -> Signals:
+    """The numbers behind a forecast of recall@1."""
+    n, held_out = len(evidence.parts), float(evidence.parts.mean())
+    step = logit(held_out, n) - logit(float(evidence.halves.mean()), n)
+    return Signals(held_out, step, n, {"agreement": logit(evidence.agreement, evidence.asked)}, evidence.asked)
