@@ -398,3 +398,19 @@ def test_a_draft_of_rows_of_low_rank_is_what_the_whole_fit_is() -> None:
         ):
             scale = np.abs(whole["weights"]).max()
             np.testing.assert_allclose(draft["weights"], whole["weights"], atol=1e-3 * scale)
+
+
+@pytest.mark.parametrize("method", ["ridge", "logistic", "svm"])
+def test_a_column_that_all_but_stands_still_is_not_blown_up(method: str) -> None:
+    """Rows of another encoder may well vary there, and their answers are to stay what they are."""
+    generator = np.random.default_rng(0)
+    codes = np.arange(200) % 2
+    X = generator.normal(size=(200, 5)).astype(np.float32)
+    X[:, 0] += 3 * codes
+    X[:, 4] = 2e-8 * X[:, 4] + 1e-8 * codes
+    decoder = fit_decoder(X, Targets.from_labels([str(code) for code in codes]), DecoderSettings(method))
+    carried = X.copy()
+    carried[:, 4] = 1e-2 * generator.normal(size=200)
+    right = predict(decoder, carried).labels() == codes.astype(str)
+    assert right.mean() > 0.9
+    np.testing.assert_array_equal(decoder.arrays["scale"][4], 1.0)

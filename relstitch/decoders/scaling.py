@@ -7,6 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 _ROUNDING = 1e-7  # float32 holds about seven digits: a smaller relative spread is rounding, not signal
+_DEAD = 1e-4
+"""Some encoders have columns that all but stand still (MPNet: 2e-8 beside 3e-2). Standardised, what another encoder's
+rows have there would be multiplied a million times, and drown the rest."""
 
 
 def statistics(X: NDArray[Any]) -> dict[str, NDArray[np.float64]]:
@@ -16,7 +19,8 @@ def statistics(X: NDArray[Any]) -> dict[str, NDArray[np.float64]]:
         X: [n, k], the training rows.
 
     Returns:
-        ``mean`` and ``scale`` (population standard deviation; 1 where a column is constant), float64 [k].
+        ``mean`` and ``scale`` (population standard deviation), float64 [k]. The scale is 1 where a column is constant
+        or its spread is less than 1e-4 of the median spread.
 
     Example:
         >>> statistics(np.array([[1.0, 5.0], [3.0, 5.0]]))["scale"].tolist()
@@ -24,7 +28,10 @@ def statistics(X: NDArray[Any]) -> dict[str, NDArray[np.float64]]:
     """
     mean = X.mean(axis=0, dtype=np.float64)
     scale = X.std(axis=0, dtype=np.float64)
-    return {"mean": mean, "scale": np.where(scale > _ROUNDING * np.abs(mean), scale, 1.0)}
+    alive = scale > _ROUNDING * np.abs(mean)
+    if alive.any():
+        alive &= scale > _DEAD * np.median(scale[alive])
+    return {"mean": mean, "scale": np.where(alive, scale, 1.0)}
 
 
 def standardise(X: NDArray[Any], arrays: Mapping[str, NDArray[Any]]) -> NDArray[np.float64]:
