@@ -60,8 +60,10 @@ def write_outputs(printed: dict[str, str]) -> None:
 
 def figures(table: str) -> list[list[float | str]]:
     """The cells of a Markdown table: numbers as numbers (spreads left out), the rest as text."""
-    rows = [line.strip("|").split("|") for line in table.splitlines() if line.startswith("|")]
-    return [[_figure(cell.strip()) for cell in row] for row in rows]
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in table.splitlines() if line[:1] == "|"]
+    # Which of near-equal ways wins, and so their order, may differ with another processor's rounding.
+    tried = next((at for at, row in enumerate(rows) if row[0] == "way"), len(rows))
+    return [[_figure(cell) for cell in row] for row in (*rows[:tried], *sorted(row[:2] for row in rows[tried:]))]
 
 
 def _figure(cell: str) -> float | str:

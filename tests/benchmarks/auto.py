@@ -76,7 +76,8 @@ def main() -> None:
         scores = report.stitched["auto"]
         cells = [dataset, k, figure(scores.mean), figure(scores.spread), figure(ceiling(report, "auto"))]
         if given.singles:
-            first = stitch(files, anchors, StitchOptions(given.decoder, "auto", draws=given.singles, absolute=False))
+            part = StitchOptions(given.decoder, "auto", draws=given.singles, absolute=False)
+            first = report if given.singles == given.draws else stitch(files, anchors, part)
             found = singles(files, anchors, given.decoder, given.singles)
             best = max(found, key=lambda name: found[name])
             cells += [figure(first.stitched_mean("auto")), figure(found[best]), best]
