@@ -14,11 +14,14 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from relstitch.anchors import MatchOptions as MatchOptions
     from relstitch.anchors import PickOptions as PickOptions
     from relstitch.anchors import anchor_health as anchor_health
+    from relstitch.anchors import bootstrap_anchors as bootstrap_anchors
     from relstitch.anchors import more_draws as more_draws
     from relstitch.anchors import pair_anchors as pair_anchors
     from relstitch.anchors import pick_anchors as pick_anchors
+    from relstitch.anchors import unsupervised_anchors as unsupervised_anchors
     from relstitch.artifacts import Anchors as Anchors
     from relstitch.artifacts import Decoder as Decoder
     from relstitch.artifacts import Embeddings as Embeddings
@@ -43,14 +46,20 @@ if TYPE_CHECKING:
     from relstitch.encoding import EncodeOptions as EncodeOptions
     from relstitch.encoding import encode as encode
     from relstitch.errors import RelstitchError as RelstitchError
+    from relstitch.forecasting import AdviseOptions as AdviseOptions
+    from relstitch.forecasting import Side as Side
+    from relstitch.forecasting import advise as advise
     from relstitch.relative import anchor_vectors as anchor_vectors
     from relstitch.relative import project as project
     from relstitch.relative import relative_representation as relative_representation
     from relstitch.stitching import StitchOptions as StitchOptions
+    from relstitch.stitching import absolute_decoder_of as absolute_decoder_of
     from relstitch.stitching import decoder_of as decoder_of
     from relstitch.stitching import predict_with as predict_with
+    from relstitch.stitching import ready_of as ready_of
     from relstitch.stitching import stitch as stitch
     from relstitch.stitching import stitch_pair as stitch_pair
+    from relstitch.stitching import stitch_ready as stitch_ready
     from relstitch.storage import inspect as inspect
     from relstitch.storage import load as load
     from relstitch.storage import save as save
@@ -66,7 +75,8 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOMES = {
-    "anchors": ("PickOptions", "anchor_health", "more_draws", "pair_anchors", "pick_anchors"),
+    "anchors": ("MatchOptions", "PickOptions", "anchor_health", "bootstrap_anchors", "more_draws", "pair_anchors",
+                "pick_anchors", "unsupervised_anchors"),
     "artifacts": ("Anchors", "Decoder", "Embeddings", "EncoderStamp", "Hub", "ProjectionSpec", "Relative", "Rows",
                   "StitchReport", "Targets", "Translator"),
     "choosing": ("choose_translator",),
@@ -76,8 +86,10 @@ _HOMES = {
     "encoders": ("EncoderOptions", "load_encoder"),
     "encoding": ("EmbedOptions", "EncodeOptions", "encode"),
     "errors": ("RelstitchError",),
+    "forecasting": ("AdviseOptions", "Side", "advise"),
     "relative": ("anchor_vectors", "project", "relative_representation"),
-    "stitching": ("StitchOptions", "decoder_of", "predict_with", "stitch", "stitch_pair"),
+    "stitching": ("StitchOptions", "absolute_decoder_of", "decoder_of", "predict_with", "ready_of", "stitch",
+                  "stitch_pair", "stitch_ready"),
     "storage": ("inspect", "load", "save"),
     "transformer": ("RelativeProjection",),
     "translation": ("TranslatorSettings", "compose", "evaluate_translator", "fit_hub", "fit_translator", "translate",

@@ -11,18 +11,22 @@ from relstitch.stitching.keeping import decoder_of, predict_with, representation
 from relstitch.stitching.matrix import forms_of, measure
 from relstitch.stitching.options import Space, StitchOptions
 from relstitch.stitching.parties import gather, gather_pair
+from relstitch.stitching.ready import absolute_decoder_of, ready_of, stitch_ready
 from relstitch.stitching.reporting import check_gate_values, check_gates, report_on
 
 __all__ = [
     "Space",
     "StitchOptions",
+    "absolute_decoder_of",
     "check_gate_values",
     "check_gates",
     "decoder_of",
     "predict_with",
+    "ready_of",
     "representations_for",
     "stitch",
     "stitch_pair",
+    "stitch_ready",
 ]
 
 
