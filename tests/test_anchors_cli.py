@@ -16,6 +16,15 @@ def done(*arguments: str) -> str:
     return str(result.stdout)
 
 
+@pytest.mark.parametrize("strategy", ["parallel", "bootstrap", "unsupervised"])
+def test_ids_go_with_explicit_anchors_only(strategy: str, tmp_path: Path) -> None:
+    given = ("one.npz", "two.npz", "-s", strategy, "--ids", "ids.txt", "-o", str(tmp_path / "all.json"))
+    result = CliRunner().invoke(app, ["anchors", *given])
+    assert (result.exit_code, result.stderr) == (
+        2, f"Error: --ids FILE goes with --strategy explicit; the strategy asked for is {strategy!r}.\n"
+    )  # fmt: skip
+
+
 def test_anchors_for_several_encoders_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     generator = np.random.default_rng(0)

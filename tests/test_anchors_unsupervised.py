@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -188,8 +189,12 @@ def test_too_few_of_anything() -> None:
     )
     small = {name: one.take(np.arange(40)) for name, one in sides.items() if isinstance(one, Embeddings)}
     assert refused(UsageError, lambda: unsupervised_anchors(small)) == (
-        "one has 40 rows that may be anchors; matching without pairs takes 50 to 6000. Give both files of such a "
-        "number of the same items, or a few pairs with --strategy bootstrap."
+        "one has 40 rows that may be anchors (left out: none); matching without pairs takes 50 to 6000. Give both "
+        "files of such a number of the same items, or a few pairs with --strategy bootstrap."
+    )
+    alike = {name: replace(one, vectors=np.ones_like(one.vectors)) for name, one in small.items()}
+    assert refused(UsageError, lambda: unsupervised_anchors(alike)).startswith(
+        "one has 1 rows that may be anchors (left out: 39 repeated vectors); matching without pairs takes 50 to 6000."
     )
     message = refused(UsageError, lambda: unsupervised_anchors(sides, MatchOptions(k=141)))
     available = message.split()[6]

@@ -509,3 +509,11 @@ def test_the_largest_picture_is_the_dataset_rooms() -> None:
 
     for verb in (encode, predict):
         assert signature(verb).parameters["max_pixels"].default == MAX_PIXELS == 89_478_485
+
+
+def test_a_label_map_nested_too_deep_is_no_fault_of_ours(tmp_path: Path) -> None:
+    deep = tmp_path / "deep.json"
+    deep.write_text("[" * 100_000, encoding="utf-8")
+    run = CliRunner().invoke(app, ["stitch", "a", "b", "--label-map", str(deep)])
+    assert run.exit_code == 2
+    assert "deep.json is no JSON (" in run.stderr

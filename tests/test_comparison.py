@@ -225,6 +225,34 @@ def test_ties_and_zero_rows_are_numbers() -> None:
     assert all(np.isfinite(similarity(X, X, name)) for name in NAMES)
 
 
+@pytest.mark.parametrize("name", ["mutual-knn", "jaccard"])
+def test_equally_near_rows_bring_strangers_together_as_often_as_chance_does(name: str) -> None:
+    """In spaces of width 1 half of the rows are equally near; the order of the rows then decides who is a neighbour."""
+    rng = np.random.default_rng(0)
+    pair = Pair(rng.normal(size=(60, 1)), rng.normal(size=(60, 1)))
+    rows, pairing = np.arange(60), MEASURES[name].pairing(pair)
+    value = float(pairing(rows, rows).mean())
+    chance = permutation_baseline(lambda order: float(pairing(rows, order).mean()), 60, permutations=50)
+    assert chance is not None
+    assert value > 0.2
+    assert abs(value - chance.mean) < 0.15
+    order = rng.permutation(60)
+    anew = MEASURES[name].pairing(Pair(pair.X, pair.Y[order]))
+    assert pairing(rows, order) == pytest.approx(anew(rows, rows))
+    assert similarity(pair.X, pair.X, name) == 1
+
+
+def test_svcca_has_an_interval_only_where_half_of_the_rows_can_hold_both_spaces() -> None:
+    """With fewer rows every half says 1 for some of the components, whatever the spaces are."""
+    rng = np.random.default_rng(0)
+    pair = Pair(rng.normal(size=(40, 9)), rng.normal(size=(40, 12)))
+    needed = MEASURES["svcca"].interval_rows
+    assert needed is not None
+    assert needed(pair) == 44
+    half = np.arange(20)
+    assert float(MEASURES["svcca"].pairing(pair)(half, half)) > 2 / 9
+
+
 @pytest.mark.parametrize("name", ["cka", "mutual-knn", "procrustes"])
 def test_intervals_hold_the_value_and_narrow_with_rows(name: str) -> None:
     widths = []

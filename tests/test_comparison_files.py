@@ -110,7 +110,12 @@ def test_a_sample_is_stated_and_the_rest_is_exact() -> None:
     assert report.figure("cka", "plain", "noisy").value == whole.figure("cka", "plain", "noisy").value
     assert report.figure("cka", "plain", "noisy").baseline == whole.figure("cka", "plain", "noisy").baseline
     assert report.figure("rsa", "plain", "noisy").rows == 30
-    assert report.notes == ("rsa, mutual-knn and all intervals are of a sample of 30 of 60 rows.",)
+    assert report.notes == (
+        "rsa, mutual-knn and all intervals are of a sample of 30 of 60 rows.",
+        "Half of the rows are too few for an interval of svcca. Raise the limit.",
+    )
+    assert report.figure("svcca", "plain", "other").interval is None
+    assert whole.figure("svcca", "plain", "noisy").interval is not None
 
 
 def test_the_same_twice() -> None:
@@ -125,7 +130,21 @@ def test_the_report_is_plain_json() -> None:
     assert (np.diagonal(matrix) == 1).all()
 
 
+def test_what_can_not_be_measured_is_said_before_anything_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    def measured(*_given: object) -> None:
+        raise AssertionError
+
+    monkeypatch.setattr("relstitch.comparison.comparing._figure", measured)
+    with pytest.raises(MismatchError) as caught:
+        compare(world(), options=replace(QUICK, neighbours=60))
+    assert str(caught.value) == (
+        "60 rows are too few for mutual-knn, which needs 61 here. Compare files that share more rows, or look at fewer "
+        "neighbours."
+    )
+
+
 SPEC = ProjectionSpec("cosine", center=False)
+SIDED = Anchors("parallel", 0, tuple(AnchorSide(name, "", anchors_of().sides[0].draws) for name in ("en", "es")))
 REFUSED: list[tuple[Any, Any, CompareOptions, Any, str]] = [
     (lambda f: {"plain": f["plain"]}, None, QUICK, UsageError, "A comparison needs at least two files; 1 given."),
     (lambda f: f, None, replace(QUICK, reference="best"), UsageError,
@@ -145,6 +164,9 @@ REFUSED: list[tuple[Any, Any, CompareOptions, Any, str]] = [
     (lambda f: {"plain": relative_of(f["plain"]), "noisy": relative_of(f["noisy"], k=9)}, None, QUICK, MismatchError,
      "plain and noisy were made with different anchors, 8 and 9 of them; their columns do not correspond. Encode both "
      "with the same anchors file."),
+    (lambda f: f, SIDED, QUICK, UsageError,
+     "These anchors have 2 sides (en, es), one for the items of each file; files are compared on the rows that they "
+     "share. Give anchors with one side, or compare without --anchors."),
     (lambda f: f, anchors_of(N - 2), QUICK, MismatchError,
      "2 rows are too few for jaccard, which needs 11 here. Compare files that share more rows, or look at fewer "
      "neighbours."),
@@ -195,6 +217,7 @@ def test_the_verb_takes_a_reference_by_path(desk: Path) -> None:
     values = json.loads(result.stdout)
     assert values["reference"] == "noisy"
     assert set(values["latent_distance"]) == {"plain", "turned"}
+    assert run(*FILES, "-m", "cka", "--reference", str(desk / "noisy.safetensors")).exit_code == 0
     shown = run(*FILES, "-a", "anchors.json", "--reference", "plain")
     assert " Latent distance to plain: turned 0.000, noisy 0." in shown.stderr
 

@@ -265,7 +265,7 @@ def test_a_side_that_can_not_be_told(place: Path) -> None:
             encode(name, MODEL, anchors=SIDES)
         assert str(e.value) == (
             f"These anchors have 2 sides (en, fr), and {found} of them are found whole in "
-            f"{name}: say which one with --side."
+            f"{name}: say which one with --side; of two files with --source-side and --target-side."
         )
     chosen = encode("both.csv", MODEL, anchors=SIDES, options=EncodeOptions(side="fr"))
     check_relative(chosen, ["pear", "plum", "poire", "pomme"], ["poire", "pomme"])

@@ -35,6 +35,7 @@ from relstitch.forecasting import (
     AdviseOptions,
     Answers,
     Calibration,
+    Evidence,
     Gates,
     Places,
     Side,
@@ -43,11 +44,13 @@ from relstitch.forecasting import (
     ceiling_of,
     gather_evidence,
     search_evidence,
+    signals_of,
 )
 from relstitch.forecasting.calibration import logit as log_odds
 from relstitch.forecasting.calibration import share_of
 from relstitch.forecasting.health import anchor_notes, class_notes
 from relstitch.forecasting.signals import expected_share
+from relstitch.forecasting.table import ACCURACY
 from relstitch.forecasting.verdict import Case, judge
 from relstitch.relative import anchor_vectors
 from relstitch.stitching import StitchOptions, stitch
@@ -279,6 +282,19 @@ def test_evidence_of_two_alike_and_of_two_strangers() -> None:
     assert good.shares.sum(axis=1) == pytest.approx([1, 1])
 
 
+def test_decoders_that_agree_on_nonsense_are_not_believed() -> None:
+    """Two decoders that give one answer for every row agree wholly; the ceiling says what that is worth."""
+    right, margin = np.arange(50) < 12, np.linspace(0.0, 1.0, 50)
+    held_out = Answers(right, margin)
+    evidence = Evidence(held_out, held_out, margin, 1.0, np.array([[1.0, 0.0], [0.5, 0.5]]))
+    ceiling = Answers(np.arange(200) < 52, np.zeros(200))
+    seen = signals_of(evidence, ceiling)
+    assert seen.free["agreement"] == seen.free["ceiling"] == log_odds(0.26, 200)
+    assert ACCURACY.estimate(seen)[0] < 0.3
+    less = signals_of(replace(evidence, agreement=0.1), ceiling)
+    assert less.free["agreement"] == log_odds(0.1, 50)
+
+
 def test_a_held_out_anchor_does_not_judge_itself() -> None:
     """With labels drawn by lot nothing can be right but by chance; a decoder that had seen the anchors would be."""
     target, source, asked = world()
@@ -331,6 +347,17 @@ def test_a_forecast_of_accuracy_finds_the_figure_and_ignores_the_sources_labels(
     assert forecast.rows == {"anchors": 40, "asked": 80, "train": 160}
     blind = advise(replace(source, space=sides(source_labels=False)[0].space), target, RIDGE)
     assert blind.to_json() == forecast.to_json()
+
+
+@pytest.mark.parametrize("recall", [False, True])
+def test_the_order_of_rows_decides_nothing(recall: bool) -> None:
+    options = AdviseOptions(way="procrustes", recall=recall)
+    source, target = sides()
+    moved = [
+        replace(side, space=side.space.take(np.random.default_rng(at).permutation(len(side.rows))))
+        for at, side in enumerate((source, target))
+    ]
+    assert advise(moved[0], moved[1], options).to_json() == advise(source, target, options).to_json()
 
 
 def test_strangers_are_a_no_go() -> None:
@@ -401,6 +428,17 @@ def test_rows_that_are_missing() -> None:
     )
 
 
+def test_splits_that_were_named_and_are_not_there() -> None:
+    for options, name, option in (
+        (replace(RIDGE, train_split="trian"), "one", "--train-split"),
+        (replace(RIDGE, test_split="trian"), "two", "--test-split"),
+    ):
+        assert refusal(*sides(), options) == (
+            f"There is no split called trian in {name}; its splits are: train, test. Name one of them with {option}, "
+            "or leave it out."
+        )
+
+
 def relabelled(side: Side, labels: list[str | None]) -> Side:
     rows = replace(side.space.rows, targets=Targets.from_labels(labels))
     return replace(side, space=replace(side.space, rows=rows))
@@ -438,6 +476,11 @@ def test_gates_and_ways_that_do_not_go_with_recall() -> None:
         "--min-accuracy and --min-retention are for a forecast of accuracy, and recall was asked for. Give "
         "--min-recall, or labels."
     )
+    for options in (AdviseOptions(recall=True, decoder="knn"), AdviseOptions(gates=Gates(recall=0.5), strength=1.0)):
+        assert refusal(*sides(), options) == (
+            "--decoder and --strength are for a forecast of accuracy, and recall was asked for: no decoder takes part "
+            "in a search. Leave them out."
+        )
     assert refusal(*sides(), AdviseOptions(way="rotate", recall=True)) == (
         "There is no method 'rotate' for recall. Choose one of: auto, procrustes, ridge, affine, low-rank, inverse, "
         "kernel, smoothing, mlp."
@@ -451,12 +494,12 @@ def files(tmp_path: Path) -> list[str]:
         storage.save(one, tmp_path / f"{name}.safetensors")
     storage.save(anchors, tmp_path / "anchors.json")
     return [str(tmp_path / name) for name in ("two.safetensors", "one.safetensors")] + [
-        "--anchors", str(tmp_path / "anchors.json"), "--decoder", "ridge", "--method", "procrustes",
+        "--anchors", str(tmp_path / "anchors.json"), "--method", "procrustes",
     ]  # fmt: skip
 
 
 def test_the_verb(files: list[str]) -> None:
-    done = CliRunner().invoke(app, ["advise", *files, "--min-accuracy", "0.5"])
+    done = CliRunner().invoke(app, ["advise", *files, "--decoder", "ridge", "--min-accuracy", "0.5"])
     assert done.exit_code == 0, done.output
     facts = dict(line.split("\t") for line in done.stdout.splitlines())
     assert facts["verdict"] == "go"
@@ -465,7 +508,7 @@ def test_the_verb(files: list[str]) -> None:
 
 
 def test_the_verb_as_json_and_its_gate(files: list[str]) -> None:
-    done = CliRunner().invoke(app, ["advise", *files, "--json", "-k", "30", "--min-retention", "2"])
+    done = CliRunner().invoke(app, ["advise", *files, "-d", "ridge", "--json", "-k", "30", "--min-retention", "2"])
     assert done.exit_code == 1
     found = json.loads(done.stdout)
     assert found["rows"]["anchors"] == 30

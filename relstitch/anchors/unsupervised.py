@@ -86,10 +86,12 @@ def unsupervised_anchors(sides: Mapping[str, Embeddings | Rows], options: MatchO
     met = two_sides(sides, "unsupervised", options)
     for name, found in zip(met.names, met.vectors, strict=True):
         if not FEWEST_ROWS <= len(found) <= MOST_ROWS:
+            excluded = met.noted[name]["excluded"].items()
+            left_out = ", ".join(f"{count} {reason.replace('_', ' ')}" for reason, count in excluded)
             raise UsageError(
-                f"{name} has {len(found)} rows that may be anchors; matching without pairs takes {FEWEST_ROWS} to "
-                f"{MOST_ROWS}. Give both files of such a number of the same items, or a few pairs with --strategy "
-                "bootstrap."
+                f"{name} has {len(found)} rows that may be anchors (left out: {left_out or 'none'}); matching "
+                f"without pairs takes {FEWEST_ROWS} to {MOST_ROWS}. Give both files of such a number of the same "
+                "items, or a few pairs with --strategy bootstrap."
             )
     matching = match_rows(*met.vectors, seed=options.seed)
     check_confidence(

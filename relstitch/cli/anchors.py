@@ -11,6 +11,8 @@ from relstitch.cli import options as shared
 from relstitch.cli.reading import distinct_names, open_encoders, open_sides, read_options
 from relstitch.names import StrategyName
 
+_PAIRED = ("parallel", "bootstrap", "unsupervised")
+
 
 def anchors(
     sources: shared.Sources,
@@ -70,8 +72,8 @@ def anchors(
     read = read_options(locals())
     inputs = [*source_files(sources), *(file for file in (ids, pairs) if file is not None)]
     storage.check_output(output, suffix=".json", force=force, inputs=inputs)
-    _check_strategy(strategy, pairs, least_confidence)
-    if strategy in ("parallel", "bootstrap", "unsupervised"):
+    _check_strategy(strategy, ids, pairs, least_confidence)
+    if strategy in _PAIRED:
         sides, picked = _paired(locals())
     else:
         listed = () if ids is None else read_ids(ids, encoding=encoding)
@@ -82,9 +84,11 @@ def anchors(
     _report(picked, sides, output, json=json)
 
 
-def _check_strategy(strategy: str, pairs: str | None, least_confidence: float | None) -> None:
+def _check_strategy(strategy: str, ids: str | None, pairs: str | None, least_confidence: float | None) -> None:
     from relstitch.errors import UsageError
 
+    if ids is not None and strategy in _PAIRED:
+        raise UsageError(f"--ids FILE goes with --strategy explicit; the strategy asked for is {strategy!r}.")
     if (pairs is not None) != (strategy in ("parallel", "bootstrap")):
         raise UsageError(
             "--pairs TABLE goes with --strategy parallel or bootstrap, which need it; only one of the two was given."

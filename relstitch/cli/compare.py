@@ -63,11 +63,11 @@ def compare(
     names = _names(files)
     lists = None if anchors is None else storage.load_anchors(anchors)
     spaces = open_spaces(dict(zip(names, files, strict=True)))
-    by_path = {path.as_posix(): name for name, path in zip(names, files, strict=True)}
+    by_path = {path.resolve(): name for name, path in zip(names, files, strict=True)}
     with progress("Comparing", unit="figures") as advance:
         options = CompareOptions(
             measures=tuple(measure or ()), neighbours=neighbours, permutations=permutations, bootstrap=bootstrap,
-            limit=limit, reference=None if reference is None else by_path.get(Path(reference).as_posix(), reference),
+            limit=limit, reference=None if reference is None else by_path.get(Path(reference).resolve(), reference),
             seed=seed, strict=strict, progress=advance,
         )  # fmt: skip
         report = run(spaces, lists, options)

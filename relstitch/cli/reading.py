@@ -132,7 +132,7 @@ def read_label_map(path: Path | None) -> dict[str, str]:
         return {}
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise UsageError(f'{path} is no JSON ({error}); expected an object such as {{"dog": "canine"}}.') from None
     if not isinstance(values, dict) or not all(isinstance(value, str) for value in values.values()):
         raise UsageError(f'{path} holds other JSON than expected; expected an object such as {{"dog": "canine"}}.')

@@ -126,7 +126,11 @@ def stitch(
     ] = None,
     weights_layout: Annotated[
         WeightsLayout | None,
-        typer.Option("--weights-layout", help="How square weights lie.", rich_help_panel=_READY),
+        typer.Option(
+            "--weights-layout",
+            help="What a row of its weights is, where their shape does not tell: an output, or an input.",
+            rich_help_panel=_READY,
+        ),
     ] = None,
     save_decoder: Annotated[
         Path | None,
@@ -157,6 +161,7 @@ def stitch(
     FILES, and the other encoders' rows are carried to its space.
     """
     from relstitch import storage
+    from relstitch.report import tell
     from relstitch.stitching import StitchOptions, check_gate_values, check_gates
 
     check_one_form(json=json, markdown=markdown)
@@ -179,8 +184,9 @@ def stitch(
     spaces = open_spaces(named)
     report = _stitched(spaces, lists, options, pair=train is not None, ready=(ready, named))
     if save_decoder is not None:
-        made = _kept(save_decoder, spaces, lists, options, pair=train is not None)
+        made, words = _kept(save_decoder, spaces, lists, options, pair=train is not None)
         storage.save(made, save_decoder, force=force, inputs=given)
+        tell(words)
     _show(report, json=json, markdown=markdown)
     check_gates(report, min_accuracy=min_accuracy, min_retention=min_retention)
 
@@ -201,9 +207,8 @@ def _stitched(
     return stitch(spaces, lists, options)
 
 
-def _kept(path: Path, spaces: dict[str, Any], lists: Any, options: Any, *, pair: bool) -> Any:
+def _kept(path: Path, spaces: dict[str, Any], lists: Any, options: Any, *, pair: bool) -> tuple[Any, str]:
     """The first file's decoder, and a word on what it reads."""
-    from relstitch.report import tell
     from relstitch.stitching import decoder_of
     from relstitch.stitching.ready import absolute_decoder_of
 
@@ -214,8 +219,7 @@ def _kept(path: Path, spaces: dict[str, Any], lists: Any, options: Any, *, pair:
     else:
         made = absolute_decoder_of(own, spaces, lists, options, pair=pair)
         words = f"for its absolute embeddings; stitch --decoder {path} brings it to other encoders"
-    tell(f"Wrote {path}: the decoder of {own}, {words}.")
-    return made
+    return made, f"Wrote {path}: the decoder of {own}, {words}."
 
 
 def _named_files(

@@ -72,26 +72,48 @@ def open_ready(given: ReadyGiven, spaces: Mapping[str, Any], by_path: Mapping[st
     """
     from relstitch.artifacts import Decoder
     from relstitch.decoders.ready import ready_function, ready_linear
+    from relstitch.report import tell
     from relstitch.stitching.ready import owner_of, ready_of
-    from relstitch.storage.networks import load_network
+    from relstitch.storage.networks import DecoderNetwork, load_network
     from relstitch.storage.ready_decoders import load_ready
 
     path = Path(given.decoder)
-    named = None if given.of is None else by_path.get(Path(given.of).as_posix(), given.of)
+    named = None if given.of is None else _named(given.of, spaces, by_path)
     widths = [space.encoder.dimension for name, space in spaces.items() if named in (None, name)]
-    if path.suffix.lower() == ".onnx":
-        network = load_network(path)
-        said = _statement(given, network.names, network.input)
-        width = network.width or _only_width(path, widths)
-        decoder = ready_function(network.run, width, said, told="an ONNX network")
-        return decoder, owner_of(decoder, spaces, named)
-    held = load_ready(path)
-    if isinstance(held, Decoder):
+    held = load_network(path) if path.suffix.lower() == ".onnx" else load_ready(path)
+    if isinstance(held, DecoderNetwork):
+        _check_layout(given)
+        said = _statement(given, held.names, held.input)
+        # Without a width the name was wrong, which is told with the names there are.
+        width = held.width or (_only_width(path, widths) if widths else 0)
+        decoder = ready_function(held.run, width, said, told="an ONNX network")
+    elif isinstance(held, Decoder):
         _check_own(given)
         decoder = ready_of(held, path.name)
     else:
         decoder = ready_linear(held.arrays, _statement(given, held.names, held.input), widths)
-    return decoder, owner_of(decoder, spaces, named)
+    own = owner_of(decoder, spaces, named)
+    if named is None and decoder.encoder is None:
+        tell(
+            f"{path} does not say whose embeddings it reads: it was taken for a decoder of {own}, the only file of "
+            f"{decoder.width} values a row."
+        )
+    return decoder, own
+
+
+def _named(of: str, spaces: Mapping[str, Any], by_path: Mapping[str, str]) -> str:
+    """The file that was meant: by its name in the table, or by any path that leads to it."""
+    if of in spaces:
+        return of
+    place = Path(of).resolve()
+    return next((name for path, name in by_path.items() if Path(path).resolve() == place), of)
+
+
+def _check_layout(given: ReadyGiven) -> None:
+    if given.layout is not None:
+        raise UsageError(
+            f"--weights-layout: {given.decoder} is a network, whose weights lie as it says itself. Leave it out."
+        )
 
 
 def _only_width(path: Path, widths: list[int]) -> int:
@@ -137,11 +159,12 @@ def read_classes(path: Path) -> tuple[str, ...]:
 
     try:
         text = path.read_text(encoding="utf-8-sig")
-        values = json.loads(text) if text.lstrip().startswith("[") else text.splitlines()
-    except ValueError as error:
+        # An empty line at the end is no name; and only the end of a line ends a name.
+        values = json.loads(text) if text.lstrip().startswith(("[", "{")) else text.rstrip("\n").split("\n")
+    except (ValueError, RecursionError) as error:
         raise UsageError(
             f"{path} holds no class names ({error}); expected a JSON list of texts, or one name a line, in UTF-8."
         ) from None
-    if not all(isinstance(value, str) for value in values):
+    if not isinstance(values, list) or not all(isinstance(value, str) for value in values):
         raise UsageError(f'{path} holds other JSON than expected; expected a list of texts such as ["cat", "dog"].')
     return tuple(values)

@@ -7,7 +7,7 @@ import typer
 
 from relstitch.cli import options as shared
 from relstitch.cli.translate_apply import apply
-from relstitch.cli.translate_reading import anchors_in, open_embeddings, read_params
+from relstitch.cli.translate_reading import anchors_in, open_embeddings, pair_of, read_params
 from relstitch.names import TranslatorName
 
 translate = typer.Typer(
@@ -77,6 +77,7 @@ def fit(
         anchors_in(space, path, lists, draw=draw, side=side)
         for space, path, side in zip(spaces, (source, target), (source_side, target_side), strict=True)
     ]
+    _check_ends((source, target), spaces, sides)
     choice = _choose(method, params, (sides[0], sides[1]), spaces[1], one_sided=one_sided)
     made = fit_translator(sides[0], sides[1], (spaces[0].encoder, spaces[1].encoder), choice.settings)
     storage.save(_told(made, choice), output, force=force, inputs=(source, target, anchors))
@@ -85,6 +86,51 @@ def fit(
         tell(
             f"{made.method} is two-sided: the target's rows must be carried too (apply --side target). For an index "
             "or decoder that stays as it is, fit with --one-sided."
+        )
+
+
+def _check_ends(paths: tuple[Path, Path], spaces: list[Any], sides: list[Any]) -> None:
+    """Refuse one encoder's anchors met with themselves; two sides of parallel anchors may be one encoder's.
+
+    Rows that were carried already are named: a translator of them is one of the other encoder in disguise.
+    """
+    from relstitch.artifacts.stamps import CARRIED_FROM
+    from relstitch.errors import UsageError
+    from relstitch.report import tell
+
+    one, other = (space.encoder for space in spaces)
+    if one.identity == other.identity and sides[0].anchors == sides[1].anchors:
+        raise UsageError(
+            f"{paths[0]} and {paths[1]} are of the same encoder ({one.spec}) and hold the same anchors: there is "
+            "nothing to carry over. Give the embeddings of two encoders."
+        )
+    _compare_labels(paths, spaces, sides)
+    for path, space in zip(paths, spaces, strict=True):
+        if CARRIED_FROM in space.encoder.extra:
+            tell(
+                f"The rows of {path} are not those of {space.encoder.spec} itself: they were carried there from "
+                f"{space.encoder.extra[CARRIED_FROM].get('encoder')}. The translator is fitted on them as they are."
+            )
+
+
+def _compare_labels(paths: tuple[Path, Path], spaces: list[Any], sides: list[Any]) -> None:
+    """One id in two files is one item, unless the files are of different data: then their labels rarely agree."""
+    from relstitch.meeting import anchor_of
+    from relstitch.report import tell
+
+    if any(space.rows.targets is None or space.rows.targets.kind != "class" for space in spaces):
+        return
+    labels: list[dict[int, str]] = []
+    for space, side in zip(spaces, sides, strict=True):
+        found = zip(anchor_of(space.rows, side.anchors).tolist(), space.rows.targets.labels(), strict=True)
+        labels.append({at: label for at, label in found if at >= 0 and label is not None})
+    shared = sorted(set(labels[0]) & set(labels[1]))
+    odd = [at for at in shared if labels[0][at] != labels[1][at]]
+    if odd:
+        tell(
+            f"{len(odd)} of {len(shared)} anchors have other labels in {paths[0]} than in {paths[1]}: "
+            f"{sides[0].anchors.ids[odd[0]]!r} is {labels[0][odd[0]]!r} there and {labels[1][odd[0]]!r} here. Check "
+            "that both files are of the same data: ids that only look the same make pairs that are none."
         )
 
 
@@ -152,7 +198,8 @@ def evaluate(
     source: Annotated[Path, typer.Argument(help="Embeddings of the source's encoder.", show_default=False)],
     target: Annotated[Path, typer.Argument(help="Embeddings of the target's encoder.", show_default=False)],
     neighbours: Annotated[
-        list[int] | None, typer.Option("--neighbours", "-n", min=1, help="For recall@n (repeatable); default: 1, 10.")
+        list[int] | None,
+        typer.Option("--neighbours", "-n", min=1, help="The n of recall@n (repeatable); default: 1, 10."),
     ] = None,
     split: Annotated[
         str | None, typer.Option("--split", help="Split that is looked up; default: test, or every row without one.")
@@ -185,10 +232,9 @@ def _of_pair(path: Path, source: Any, target: Any) -> Any:
     """A translator; out of a hub, that of the two encoders."""
     from relstitch import storage
     from relstitch.artifacts import Hub
-    from relstitch.translation import hub_translator
 
     found = storage.load_map(path)
-    return hub_translator(found, source, target) if isinstance(found, Hub) else found
+    return pair_of(found, source, target, path) if isinstance(found, Hub) else found
 
 
 @translate.command()
@@ -235,6 +281,8 @@ def hub(
     lists = lists if k is None else lists.prefix(k)
     spaces = [open_embeddings(path) for path in files]
     found = [anchors_in(space, path, lists, draw=draw, side=None) for space, path in zip(spaces, files, strict=True)]
+    for path, space, side in zip(files[1:], spaces[1:], found[1:], strict=True):
+        _compare_labels((files[0], path), [spaces[0], space], [found[0], side])
     made = fit_hub(found, [space.encoder for space in spaces])
     storage.save(made, output, force=force, inputs=(*files, anchors))
     facts = {"encoders": [stamp.spec for stamp, _ in made.encoders], **made.settings}

@@ -100,6 +100,7 @@ def apply(
             f"{source} does not say which encoder made it: its rows were taken for those of {fitted.source.spec}, "
             "the translator's source."
         )
+    _tell_oddities(fitted, rows, found)
     facts = {
         "output": str(output), "kind": made.kind, "rows": made.rows, "dimension": made.width, "side": found,
         "from": (fitted.source if found == "source" else fitted.target).spec, "to": place.spec,
@@ -109,6 +110,28 @@ def apply(
         show_json(facts)
     else:
         show_facts(f"Wrote {output}", facts)
+
+
+def _tell_oddities(translator: "Translator", rows: "VectorSource", side: Any) -> None:
+    """Rows whose encoder nobody knows may be another one's: then they rarely lie where the anchors lie."""
+    import numpy as np
+
+    from relstitch.report import tell
+    from relstitch.translation import is_unknown, note_on_likeness
+    from relstitch.translation.likeness import LOOKED_AT
+
+    expected = translator.source if side == "source" else translator.target
+    known = rows.encoder is not None and not is_unknown(rows.encoder)
+    if known or (rows.encoder is not None and rows.encoder.identity == expected.identity):
+        return
+    head: list[Any] = []
+    for block in rows.blocks():
+        head.append(block)
+        if sum(map(len, head)) >= LOOKED_AT:
+            break
+    note = note_on_likeness(translator, np.concatenate(head), str(rows.path), side=side)
+    if note is not None:
+        tell(note)
 
 
 def _ends(translator: "Translator", rows: "VectorSource", side: Any) -> tuple[Any, "EncoderStamp"]:

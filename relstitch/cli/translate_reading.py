@@ -25,7 +25,7 @@ def read_params(given: Sequence[str]) -> dict[str, Any]:
             )
         try:
             params[name] = json.loads(value)
-        except ValueError:
+        except (ValueError, RecursionError):
             params[name] = value
     return params
 
@@ -63,7 +63,6 @@ def open_map(path: Path, *, source: Any = None, to: str | None = None, origin: s
     """
     from relstitch import storage
     from relstitch.artifacts import Hub
-    from relstitch.translation import hub_translator
 
     found = storage.load_map(path)
     if not isinstance(found, Hub):
@@ -80,7 +79,19 @@ def open_map(path: Path, *, source: Any = None, to: str | None = None, origin: s
             "where the rows come from, unless their file says it."
         )
     start = source if origin is None else _member(found, origin, path)
-    return hub_translator(found, start, _member(found, to, path))
+    return pair_of(found, start, _member(found, to, path), path)
+
+
+def pair_of(hub: Any, source: Any, target: Any, path: Path) -> Any:
+    """The translator of two different encoders of a hub, by their stamps."""
+    from relstitch.translation import hub_translator
+
+    if source.identity == target.identity:
+        raise UsageError(
+            f"{path} was asked to go from {source.spec} to itself, where its rows are already. Name two of its "
+            f"encoders: {some((stamp.spec for stamp, _ in hub.encoders), 10)}."
+        )
+    return hub_translator(hub, source, target)
 
 
 def _member(hub: Any, asked: str, path: Path) -> Any:

@@ -1,10 +1,11 @@
 """Every measure for every pair of files."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import combinations
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from relstitch.artifacts import Anchors, Relative
 from relstitch.artifacts.comparisons import CompareReport, Likeness
@@ -52,8 +53,17 @@ class _Kind:
     n: int
     sample: Index
 
-    def pair(self, left: str, right: str, neighbours: int) -> Pair:
-        return Pair(self.vectors[left], self.vectors[right], neighbours)
+    def meeting(self, left: str, right: str, neighbours: int) -> "_Meeting":
+        whole = Pair(self.vectors[left], self.vectors[right], neighbours)
+        return _Meeting(whole, whole if len(self.sample) == self.n else whole.take(self.sample))
+
+
+@dataclass(frozen=True, eq=False)
+class _Meeting:
+    """Two spaces of one kind: all their rows, and the sample of them."""
+
+    whole: Pair
+    part: Pair
 
 
 _DEFAULTS = CompareOptions()
@@ -66,8 +76,9 @@ def compare(
 
     Rows that are anchors are left out of the measures on relative representations: those see them by construction.
     Measures that need an n × n matrix, and all intervals, are of a sample of at most ``limit`` rows; the rest is
-    exact over all rows, in blocks, and so is its baseline. An interval is then as wide as the sample's size makes it;
-    that of SVCCA is too narrow where half the sample is not many times its components: raise the limit for it.
+    exact over all rows, in blocks, and so is its baseline. An interval is then as wide as the sample's size makes it.
+    SVCCA has none where half the sample has fewer rows than both spaces have components, and one that is too narrow
+    where it has not many times as many: raise the limit for it.
 
     Args:
         files: At least two, by name: embeddings, or relative representations with the same anchors.
@@ -96,14 +107,8 @@ def compare(
     shared = _shared(files, options)
     absolute = _absolute(files, shared, options)
     relative = _relative(relatives, shared, options)
-    pairs = _pairs(files, options)
-    figures = []
-    for left, right in pairs:
-        whole = {id(kind): kind.pair(left, right, options.neighbours) for kind in (absolute, relative)}
-        for measure in measures:
-            kind = relative if measure.relative else absolute
-            figures.append(_figure(measure, (left, right), whole[id(kind)], kind.sample, options))
-            options.progress(len(figures), len(pairs) * len(measures))
+    with threadpool_limits(1):
+        figures = _figures((absolute, relative), measures, _pairs(files, options), options)
     counts = {"shared": absolute.n, "sampled": len(absolute.sample)}
     counts |= {f"only_in_{name}": len(file.rows) - absolute.n for name, file in files.items()}
     if relatives:
@@ -111,7 +116,7 @@ def compare(
     names = tuple(measure.name for measure in measures)
     return CompareReport(
         tuple(files), names, tuple(figures), options.reference, counts, _settings(options, relatives),
-        _notes(counts, measures, relatives),
+        (*_notes(counts, measures, relatives), *_without_interval(figures, counts, options)),
     )  # fmt: skip
 
 
@@ -179,21 +184,36 @@ def _pairs(files: Mapping[str, Space], options: CompareOptions) -> list[tuple[st
     return [(options.reference, name) for name in files if name != options.reference]
 
 
-def _figure(
-    measure: Measure, names: tuple[str, str], whole: Pair, sample: Index, options: CompareOptions
-) -> Likeness:
-    check_pair(measure, whole, names)
-    part = whole if len(sample) == len(whole.X) else whole.take(sample)
-    check_pair(measure, part, names)
-    pairing, rows = measure.pairing(part), np.arange(len(sample))
+def _figures(
+    kinds: tuple[_Kind, _Kind], measures: list[Measure], pairs: list[tuple[str, str]], options: CompareOptions
+) -> list[Likeness]:
+    """Every measure of every pair; what can't be measured is said before anything is."""
+    for names in pairs:
+        met = [kind.meeting(*names, options.neighbours) for kind in kinds]
+        for measure in measures:
+            for pair in (met[measure.relative].whole, met[measure.relative].part):
+                check_pair(measure, pair, names)
+    figures: list[Likeness] = []
+    for names in pairs:
+        met = [kind.meeting(*names, options.neighbours) for kind in kinds]
+        for measure in measures:
+            figures.append(_figure(measure, names, met[measure.relative], options))
+            options.progress(len(figures), len(pairs) * len(measures))
+    return figures
+
+
+def _figure(measure: Measure, names: tuple[str, str], met: _Meeting, options: CompareOptions) -> Likeness:
+    pairing, rows = measure.pairing(met.part), np.arange(len(met.part.X))
     if measure.value is None or measure.shuffled is None:
-        seen, value = part, float(pairing(rows, rows).mean())
+        seen, value = met.part, float(pairing(rows, rows).mean())
         shuffled: Shuffled = _within(pairing)
     else:
-        seen, value, shuffled = whole, measure.value(whole), measure.shuffled(whole)
+        seen, value, shuffled = met.whole, measure.value(met.whole), measure.shuffled(met.whole)
     n, seed = len(seen.X), options.seed
     baseline = permutation_baseline(shuffled, n, permutations=options.permutations, seed=seed)
-    interval = row_interval(pairing, len(rows), value, resamples=options.bootstrap, seed=seed)
+    enough = measure.interval_rows is None or measure.interval_rows(met.part) <= len(rows)
+    resamples = options.bootstrap if enough else 0
+    interval = row_interval(pairing, len(rows), value, resamples=resamples, seed=seed)
     return Likeness(measure.name, *names, value, n, baseline, interval)
 
 
@@ -222,3 +242,10 @@ def _notes(counts: Mapping[str, int], measures: list[Measure], relatives: Mappin
     if relatives and counts["anchors"] and any(measure.relative for measure in measures):
         notes.append(f"{counts['anchors']} rows are anchors and are left out of the measures on relative spaces.")
     return tuple(notes)
+
+
+def _without_interval(figures: list[Likeness], counts: Mapping[str, int], options: CompareOptions) -> Iterator[str]:
+    lacking = [one.measure for one in figures if one.interval is None]
+    if options.bootstrap and lacking:
+        way_out = " Raise the limit." if counts["sampled"] < counts["shared"] else ""
+        yield f"Half of the rows are too few for an interval of {', '.join(dict.fromkeys(lacking))}.{way_out}"

@@ -7,7 +7,6 @@ import numpy as np
 from relstitch.comparison.pairing import Pairing, Shuffled
 from relstitch.comparison.pairs import Index, Matrix, Numbers, Pair, crossed
 
-_KEPT_VARIANCE = 0.99
 _NO_STRUCTURE = 1e-12
 
 
@@ -158,17 +157,8 @@ def svcca(pair: Pair) -> float:
         1.0
     """
     m = pair.moments
-    left, right = _whitening(m.xx), _whitening(m.yy)
+    left, right = pair.whitenings
     return _mean_correlation(left.T @ m.xy @ right)
-
-
-def _whitening(covariance: Numbers) -> Numbers:
-    """The leading components, each scaled so that its scores have length 1: [d, r]."""
-    values, vectors = np.linalg.eigh(covariance)
-    values, vectors = np.maximum(values[::-1], 0.0), vectors[:, ::-1]
-    kept = int(np.searchsorted(np.cumsum(values), _KEPT_VARIANCE * values.sum())) + 1
-    whitening: Numbers = vectors[:, :kept] / np.sqrt(values[:kept])
-    return whitening
 
 
 def _mean_correlation(between: Numbers) -> float:
@@ -177,14 +167,15 @@ def _mean_correlation(between: Numbers) -> float:
 
 def svcca_shuffled(pair: Pair) -> Shuffled:
     """SVCCA over all rows, those of Y in another order."""
-    left, right = _whitening(pair.moments.xx), _whitening(pair.moments.yy)
+    left, right = pair.whitenings
     return lambda order: _mean_correlation(left.T @ crossed(pair, order) @ right)
 
 
 def svcca_pairing(pair: Pair) -> Pairing:
     """SVCCA of chosen rows, between the components that all rows chose."""
-    m = pair.moments
-    left_scores, right_scores = pair.X @ _whitening(m.xx), pair.Y @ _whitening(m.yy)
+    left_scores, right_scores = (
+        Z @ whitening for Z, whitening in zip((pair.X, pair.Y), pair.whitenings, strict=True)
+    )
 
     def meet(left: Index, right: Index) -> Numbers:
         bases = (np.linalg.qr(P[rows] - P[rows].mean(axis=0))[0]
@@ -193,3 +184,18 @@ def svcca_pairing(pair: Pair) -> Pairing:
         return np.array(_mean_correlation(first.T @ second))
 
     return meet
+
+
+def svcca_rows(pair: Pair) -> int:
+    """How many rows an interval of SVCCA takes.
+
+    Two subspaces of a space too small for both meet, whatever they hold: half of the rows, centred, must be no fewer
+    than the components of both spaces together.
+
+    Example:
+        >>> X = np.random.default_rng(0).normal(size=(20, 3))
+        >>> svcca_rows(Pair(X, X))
+        14
+    """
+    left, right = pair.whitenings
+    return int(2 * (left.shape[1] + right.shape[1] + 1))

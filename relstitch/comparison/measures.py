@@ -29,6 +29,7 @@ class Measure:
         shuffled: The same with the rows of Y in another order: chance depends on how many rows there are.
         relative: Whether both spaces must have the same columns, as relative representations have.
         neighbours: Whether it looks at nearest neighbours.
+        interval_rows: From a pair to how many rows an interval takes; None where that does not depend on the spaces.
     """
 
     name: str
@@ -39,6 +40,7 @@ class Measure:
     shuffled: Callable[[Pair], Shuffled] | None = None
     relative: bool = False
     neighbours: bool = False
+    interval_rows: Callable[[Pair], int] | None = None
 
 
 _PAPER = "Moschella et al. 2023, section 4.1"
@@ -54,7 +56,15 @@ MEASURES: Mapping[str, Measure] = {
             linear.cka,
             linear.cka_shuffled,
         ),
-        Measure("svcca", "SVCCA", "Raghu et al. 2017", linear.svcca_pairing, linear.svcca, linear.svcca_shuffled),
+        Measure(
+            "svcca",
+            "SVCCA",
+            "Raghu et al. 2017",
+            linear.svcca_pairing,
+            linear.svcca,
+            linear.svcca_shuffled,
+            interval_rows=linear.svcca_rows,
+        ),
         Measure("rsa", "RSA", "Kriegeskorte et al. 2008", neighbourhoods.rsa_pairing),
         Measure(
             "procrustes",

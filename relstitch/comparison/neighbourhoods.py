@@ -1,5 +1,7 @@
 """Measures of who is near whom: RSA, mutual nearest neighbours, and retrieval between relative representations."""
 
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -63,6 +65,8 @@ def mutual_knn_pairing(pair: Pair) -> Pairing:
     """Mutual k-nearest neighbours: of a row's k neighbours in one space, the share that it has in the other too.
 
     Neighbours by cosine; a row is not its own. It does not change when a space is rotated, reflected or rescaled.
+    Of equally near rows the first count, in both spaces: where many are equally near, that alone brings sets
+    together, and those of shuffled rows too.
 
     Args:
         pair: More rows than neighbours.
@@ -78,10 +82,10 @@ def mutual_knn_pairing(pair: Pair) -> Pairing:
         >>> float(mutual_knn_pairing(Pair(X, 2 * X[:, ::-1], 2))(rows, rows).mean())
         1.0
     """
-    near = tuple(_nearest(unit, unit, pair.neighbours, skip_own=True) for unit in map(unit_rows, (pair.X, pair.Y)))
+    sides = tuple(_Search(unit, unit, pair.neighbours, skip_own=True) for unit in map(unit_rows, (pair.X, pair.Y)))
 
     def meet(left: Index, right: Index) -> Numbers:
-        first, second = (_renamed(N[rows], rows) for N, rows in zip(near, (left, right), strict=True))
+        first, second = (side.among(rows, rows) for side, rows in zip(sides, (left, right), strict=True))
         return _shared(first, second) / pair.neighbours
 
     return meet
@@ -98,11 +102,43 @@ def _nearest(queries: Numbers, rows: Numbers, k: int, *, skip_own: bool = False)
     return found
 
 
-def _renamed(neighbours: Index, rows: Index) -> Index:
-    """Neighbours by their place among the chosen rows."""
-    place = np.empty(len(rows), dtype=np.intp)
-    place[rows] = np.arange(len(rows))
-    return place[neighbours]
+@dataclass(frozen=True, eq=False)
+class _Search:
+    """The k nearest of all rows for every query; asked again in every order, where it is the order that decides.
+
+    Attributes:
+        queries: float64 [n, d], rows of length 1.
+        rows: float64 [n, d], rows of length 1.
+        k: How many.
+        skip_own: Whether row i is none for query i.
+    """
+
+    queries: Numbers
+    rows: Numbers
+    k: int
+    skip_own: bool = False
+
+    @cached_property
+    def found(self) -> Index:
+        """The neighbours and, where there is one, the row after them."""
+        most = min(self.k + 1, len(self.rows) - self.skip_own)
+        return _nearest(self.queries, self.rows, most, skip_own=self.skip_own)
+
+    @cached_property
+    def tied(self) -> bool:
+        """Whether some query's last neighbour is no nearer than a row that is left out."""
+        if self.found.shape[1] == self.k:
+            return False
+        near = [np.einsum("ij,ij->i", self.queries, self.rows[self.found[:, at]]) for at in (-2, -1)]
+        return bool((np.round(near[0], 9) <= np.round(near[1], 9)).any())
+
+    def among(self, queries: Index, rows: Index) -> Index:
+        """The neighbours of queries in some order, by their place in an order of the rows: both permutations."""
+        if self.tied:
+            return _nearest(self.queries[queries], self.rows[rows], self.k, skip_own=self.skip_own)
+        place = np.empty(len(rows), dtype=np.intp)
+        place[rows] = np.arange(len(rows))
+        return place[self.found[queries, : self.k]]
 
 
 def _shared(first: Index, second: Index) -> Numbers:
@@ -132,12 +168,12 @@ def jaccard_pairing(pair: Pair) -> Pairing:
         1.0
     """
     k, (x, y) = pair.neighbours, (unit_rows(pair.X), unit_rows(pair.Y))
-    within, across = (_nearest(x, x, k), _nearest(y, y, k)), (_nearest(x, y, k), _nearest(y, x, k))
+    within, across = (_Search(x, x, k), _Search(y, y, k)), (_Search(x, y, k), _Search(y, x, k))
 
     def meet(left: Index, right: Index) -> Numbers:
         total = np.zeros(len(left))
         for own, other, at in ((left, right, 0), (right, left, 1)):
-            both = _shared(_renamed(within[at][own], own), _renamed(across[at][own], other))
+            both = _shared(within[at].among(own, own), across[at].among(own, other))
             total += both / (2 * k - both)
         return total / 2
 

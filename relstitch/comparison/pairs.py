@@ -13,6 +13,7 @@ Numbers = NDArray[np.float64]
 Index = NDArray[np.intp]
 
 ROWS_AT_ONCE = 2048
+KEPT_VARIANCE = 0.99
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,6 +58,11 @@ class Pair:
         """The centred moments, summed over blocks of rows: no n × n matrix, no float64 copy of the spaces."""
         return moments_of(self.X, self.Y)
 
+    @cached_property
+    def whitenings(self) -> tuple[Numbers, Numbers]:
+        """What whitens the leading components of either space (`whitening_of`)."""
+        return whitening_of(self.moments.xx), whitening_of(self.moments.yy)
+
 
 def blocks(n: int) -> Iterator[slice]:
     """Slices that cover n rows."""
@@ -87,6 +93,26 @@ def moments_of(X: Matrix, Y: Matrix) -> Moments:
         xy += x.T @ y
         lengths[:, rows] = np.einsum("ij,ij->i", x, x), np.einsum("ij,ij->i", y, y)
     return Moments(len(X), xx, yy, xy, lengths)
+
+
+def whitening_of(covariance: Numbers) -> Numbers:
+    """The leading components that hold 99 % of the variance, each scaled so that its scores have length 1.
+
+    Args:
+        covariance: float64 [d, d], XᵀX of a centred space.
+
+    Returns:
+        float64 [d, r].
+
+    Example:
+        >>> whitening_of(np.diag([4.0, 1.0, 1e-6])).shape
+        (3, 2)
+    """
+    values, vectors = np.linalg.eigh(covariance)
+    values, vectors = np.maximum(values[::-1], 0.0), vectors[:, ::-1]
+    kept = int(np.searchsorted(np.cumsum(values), KEPT_VARIANCE * values.sum())) + 1
+    whitening: Numbers = vectors[:, :kept] / np.sqrt(values[:kept])
+    return whitening
 
 
 def crossed(pair: Pair, order: Index) -> Numbers:

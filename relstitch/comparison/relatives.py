@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from itertools import combinations
 
 from relstitch.artifacts import Anchors, Embeddings, Relative
-from relstitch.errors import MismatchError, UsageError
+from relstitch.errors import MismatchError, UsageError, some
 from relstitch.meeting import same_anchors
 from relstitch.relative import anchor_vectors, relative_representation
 
@@ -19,7 +19,7 @@ def relatives_of(files: Mapping[str, Space], anchors: Anchors | None) -> dict[st
         anchors: For embeddings: the first draw is used, with the centred cosine.
 
     Raises:
-        UsageError: Anchors beside relative files.
+        UsageError: Anchors beside relative files, or anchors with several sides.
         MismatchError: Files of both kinds; relative files of different projections or anchors; anchors not there.
     """
     relative = {name: file for name, file in files.items() if isinstance(file, Relative)}
@@ -36,6 +36,12 @@ def relatives_of(files: Mapping[str, Space], anchors: Anchors | None) -> dict[st
         return relative
     if anchors is None:
         return {}
+    if len(anchors.sides) > 1:
+        raise UsageError(
+            f"These anchors have {len(anchors.sides)} sides ({some(side.name for side in anchors.sides)}), one for "
+            "the items of each file; files are compared on the rows that they share. Give anchors with one side, or "
+            "compare without --anchors."
+        )
     return {
         name: relative_representation(file, anchor_vectors(file, anchors, name=name))
         for name, file in files.items()

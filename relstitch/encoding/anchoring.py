@@ -44,7 +44,7 @@ def choose_side(anchors: Anchors, rows: Rows, side: str | None, *, draw: int, na
     names = some(side.name for side in anchors.sides)
     raise UsageError(
         f"These anchors have {len(anchors.sides)} sides ({names}), and {len(whole)} of them are found whole in "
-        f"{name}: say which one with --side."
+        f"{name}: say which one with --side; of two files with --source-side and --target-side."
     )
 
 

@@ -13,7 +13,15 @@ from relstitch.forecasting.calibration import LEVEL
 from relstitch.forecasting.evidence import ceiling_of, gather_evidence
 from relstitch.forecasting.health import anchor_notes, class_notes
 from relstitch.forecasting.search import Places, search_evidence
-from relstitch.forecasting.sides import AdviseOptions, Side, asked_rows, check_anchors, labelled_sides
+from relstitch.forecasting.sides import (
+    AdviseOptions,
+    Side,
+    asked_rows,
+    check_anchors,
+    check_splits,
+    in_order,
+    labelled_sides,
+)
 from relstitch.forecasting.signals import search_signals, signals_of
 from relstitch.forecasting.table import ACCURACY, RECALL
 from relstitch.forecasting.verdict import Case, judge
@@ -39,7 +47,8 @@ def advise(source: Side, target: Side, options: AdviseOptions | None = None) -> 
         The figure with its 90 % interval, the ceiling and the floor, and go, no-go or undecided with reasons.
 
     Raises:
-        UsageError: An unknown way or decoder, gates that do not fit, or labels that are no classes.
+        UsageError: An unknown way, decoder or split, options that do not fit what is forecast, or labels that are no
+            classes.
         MismatchError: Different anchors on the two sides, fewer than 10 of them (with labels), all of one class, or
             no row that is no anchor.
 
@@ -59,11 +68,12 @@ def advise(source: Side, target: Side, options: AdviseOptions | None = None) -> 
     """
     options = options or AdviseOptions()
     check_anchors(source, target)
+    check_splits(source, target, options)
     options.gates.check()
     labels = target.rows.targets
     wanted = options.recall or options.gates.recall is not None
     if wanted or labels is None or not labels.present.any():
-        _check_gates(target, options)
+        _check_recall(target, options)
         return _recall(source, target, options)
     if labels.kind != "class":
         raise UsageError(
@@ -73,13 +83,19 @@ def advise(source: Side, target: Side, options: AdviseOptions | None = None) -> 
     return _accuracy(source, target, labels, options)
 
 
-def _check_gates(target: Side, options: AdviseOptions) -> None:
-    """Refuse gates on accuracy where recall is forecast."""
+def _check_recall(target: Side, options: AdviseOptions) -> None:
+    """Refuse what belongs to a forecast of accuracy where recall is forecast."""
+    asked = options.recall or options.gates.recall is not None
+    why = "recall was asked for" if asked else f"{target.name} has no labels"
     if options.gates.accuracy is not None or options.gates.retention is not None:
-        why = "recall was asked for" if options.recall else f"{target.name} has no labels"
         raise UsageError(
             f"--min-accuracy and --min-retention are for a forecast of accuracy, and {why}. Give --min-recall, or "
             "labels."
+        )
+    if options.strength is not None or options.decoder != AdviseOptions.decoder:
+        raise UsageError(
+            f"--decoder and --strength are for a forecast of accuracy, and {why}: no decoder takes part in a search. "
+            "Leave them out."
         )
 
 
@@ -111,7 +127,7 @@ def _accuracy(source: Side, target: Side, labels: Targets, options: AdviseOption
 
 def _recall(source: Side, target: Side, options: AdviseOptions) -> Forecast:
     asked = asked_rows(source, options.test_split)
-    rows = target.space.vectors[target.free()]
+    rows = target.space.vectors[in_order(target.rows, target.free())]
     choice = _translator(source, target, rows, options)
     places = Places(source.anchors.vectors, target.anchors.vectors, asked, rows)
     evidence = search_evidence(places, choice.settings, seed=options.seed)

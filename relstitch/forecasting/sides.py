@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from relstitch.artifacts import AnchorVectors, Embeddings, Rows, Targets
 from relstitch.artifacts.spaces import Matrix
 from relstitch.choosing import Source, Target
-from relstitch.errors import MismatchError, some
+from relstitch.errors import MismatchError, UsageError, some
 from relstitch.forecasting.verdict import Gates
 from relstitch.meeting import anchor_of, same_anchors
 
@@ -82,6 +82,34 @@ def check_anchors(source: Side, target: Side) -> None:
         )
 
 
+def check_splits(source: Side, target: Side, options: AdviseOptions) -> None:
+    """Refuse splits that were named and are not there; the usual ones need not be.
+
+    Raises:
+        UsageError: No such split.
+    """
+    for side, split, usual, option in (
+        (target, options.train_split, AdviseOptions.train_split, "--train-split"),
+        (source, options.test_split, AdviseOptions.test_split, "--test-split"),
+    ):
+        if split != usual and split not in side.rows.split_names:
+            raise UsageError(
+                f"There is no split called {split} in {side.name}; its splits are: {some(side.rows.split_names)}. "
+                f"Name one of them with {option}, or leave it out."
+            )
+
+
+def in_order(rows: Rows, chosen: NDArray[np.bool_]) -> NDArray[np.intp]:
+    """Where the chosen rows stand, in the order of their ids: a file's own order must not deal the folds.
+
+    Example:
+        >>> in_order(Rows.build(["b", "a", "c"]), np.array([True, True, False])).tolist()
+        [1, 0]
+    """
+    at = np.flatnonzero(chosen)
+    return at[np.argsort(rows.ids[at], kind="stable")]
+
+
 def asked_rows(side: Side, split: str) -> Matrix:
     """The rows that will be answered: those of a split, or all where there is no such split, without the anchors.
 
@@ -95,7 +123,7 @@ def asked_rows(side: Side, split: str) -> Matrix:
             f"{side.name} holds {len(side.rows)} rows, and all of those to be answered are anchors. A forecast asks "
             "rows that are none; they need no labels. Encode some."
         )
-    return side.space.vectors[chosen]
+    return side.space.vectors[in_order(side.rows, chosen)]
 
 
 def _learned(side: Side, options: AdviseOptions) -> NDArray[np.bool_]:
@@ -118,7 +146,7 @@ def labelled_sides(source: Side, target: Side, labels: Targets, options: AdviseO
     Raises:
         MismatchError: Fewer than 10 anchors with a label, or of fewer than 2 classes; or such training rows.
     """
-    at = np.flatnonzero(_learned(target, options))
+    at = in_order(target.rows, _learned(target, options))
     among = anchor_of(target.rows, target.anchors.anchors)
     known = _known(target, labels, among)
     classes = len(np.unique(known.values[known.present]))
@@ -135,7 +163,7 @@ def labelled_sides(source: Side, target: Side, labels: Targets, options: AdviseO
             f"({int(taught.present.sum())} labels in all): there is nothing to forecast. Name the split that is "
             "learned from with --train-split."
         )
-    rows = source.space.vectors[np.flatnonzero(_learned(source, options))]
+    rows = source.space.vectors[in_order(source.rows, _learned(source, options))]
     there = Target(target.space.vectors[at], taught, among[at], target.anchors.vectors, known)
     return Source(source.anchors.vectors, rows), there
 

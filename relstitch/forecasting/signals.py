@@ -44,13 +44,17 @@ def expected_share(known: Answers, margin: Numbers) -> float:
 def signals_of(evidence: Evidence, ceiling: Answers) -> Signals:
     """The numbers behind a forecast of accuracy.
 
+    Agreement counts up to the ceiling only: two decoders that give the same wrong answers agree as well as two right
+    ones, such as where both say one class for every row.
+
     Args:
         evidence: From `relstitch.forecasting.gather_evidence`.
         ceiling: From `relstitch.forecasting.ceiling_of`.
     """
     parts, halves, m = evidence.parts, evidence.halves, len(evidence.margin)
     n = len(parts.right)
-    free = {"agreement": logit(evidence.agreement, m), "ceiling": logit(ceiling.share, len(ceiling.right))}
+    most = logit(ceiling.share, len(ceiling.right))
+    free = {"agreement": min(logit(evidence.agreement, m), most), "ceiling": most}
     step = logit(parts.share, n) - logit(halves.share, n)
     return Signals(expected_share(parts, evidence.margin), step, n, free, m)
 
