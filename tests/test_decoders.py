@@ -413,4 +413,25 @@ def test_a_column_that_all_but_stands_still_is_not_blown_up(method: str) -> None
     carried[:, 4] = 1e-2 * generator.normal(size=200)
     right = predict(decoder, carried).labels() == codes.astype(str)
     assert right.mean() > 0.9
-    np.testing.assert_array_equal(decoder.arrays["scale"][4], 1.0)
+    assert decoder.arrays["scale"][4] == np.median(X.std(axis=0, dtype=np.float64))
+
+
+@pytest.mark.parametrize("unit", [1e-12, 1e18])
+def test_the_unit_of_the_input_is_of_no_account(unit: float) -> None:
+    generator = np.random.default_rng(0)
+    X = generator.normal(size=(60, 4)).astype(np.float32)
+    X[:, 3] *= 1e-7
+    targets = Targets.from_labels([str(code) for code in (X[:, 0] > 0).astype(int)])
+    for method in ("ridge", "logistic", "svm"):
+        plain = predict(fit_decoder(X, targets, DecoderSettings(method)), X).values
+        scaled = (X.astype(np.float64) * unit).astype(np.float32)
+        np.testing.assert_array_equal(
+            predict(fit_decoder(scaled, targets, DecoderSettings(method)), scaled).values, plain
+        )
+
+
+def test_many_classes_of_few_rows_raise_no_warning_of_a_library(recwarn: pytest.WarningsRecorder) -> None:
+    X = np.random.default_rng(0).normal(size=(40, 4)).astype(np.float32)
+    targets = Targets.from_labels([str(row // 1.5) for row in range(40)])
+    fit_decoder(X, targets, DecoderSettings("logistic"))
+    assert [str(one.message) for one in recwarn] == []

@@ -179,3 +179,19 @@ def test_zscores_need_the_columns_moments() -> None:
         "There are no rows to measure the mean and spread of each similarity over, which zscore needs. Give "
         "embeddings with rows, or leave out zscore."
     )
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("cosine+", "The projection 'cosine+' lacks a name beside a +. Write names with one + between two, for example "
+         "cosine+rbf."),
+        ("cosine+l1+cosine", "The projection 'cosine+l1+cosine' has cosine more than once, which adds nothing. Name "
+         "each once."),
+        ("cosine:power=1e300", "A projection can't be made with power=1e+300; expected an exponent from 0.001 to 1000."),
+    ],
+)  # fmt: skip
+def test_products_that_say_too_little_or_too_much(text: str, message: str) -> None:
+    with pytest.raises(UsageError) as error:
+        parse_projection(text)
+    assert str(error.value) == message

@@ -112,7 +112,7 @@ def obstacle_of(known: Targets, targets: Targets, rows: NDArray[np.intp]) -> str
     """
     labelled = known.take(known.present)
     if len(labelled) < MIN_ANCHORS:
-        return f"default: {len(labelled)} labelled anchors, fewer than {MIN_ANCHORS}"
+        return f"default: {len(labelled)} labelled anchor{'s' * (len(labelled) != 1)}, fewer than {MIN_ANCHORS}"
     if _kinds(labelled) < 2:
         return "default: the anchors are all of one class"
     if _kinds(targets.take(targets.present & (rows < 0))) < 2:

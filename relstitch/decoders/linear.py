@@ -43,7 +43,10 @@ def logistic_path(X: NDArray[Any], task: Task, strengths: Sequence[float], draft
     for strength in strengths:
         for model, labels in zip(models, problems, strict=True):
             if labels is not None:
-                model.set_params(C=strength).fit(scaled, labels)
+                with warnings.catch_warnings():
+                    # That there are many classes for the rows is not for the reader of a terminal.
+                    warnings.simplefilter("ignore", UserWarning)
+                    model.set_params(C=strength).fit(scaled, labels)
         yield _outputs(models, problems, task) | scaling
 
 

@@ -17,6 +17,8 @@ from relstitch.relative import unit_rows
 
 Numbers = NDArray[np.float64]
 _ROWS_AT_ONCE = 4096
+_STILL = 1e-4
+"""A column all but stands still whose scale is less than this share of the median scale."""
 
 
 @dataclass(frozen=True)
@@ -49,6 +51,8 @@ class ReadyDecoder:
         told: What it is, in words.
         task: ``class``, ``multilabel`` or ``real``.
         encoder: The encoder that it reads, where its file says so.
+        still: float64 [d], the means of columns that all but stand still, by whose tiny scale rows are divided; NaN
+            for every other column; None where there is none of them (`held_still`).
     """
 
     source: str
@@ -58,6 +62,7 @@ class ReadyDecoder:
     told: str
     task: str = "class"
     encoder: EncoderStamp | None = None
+    still: Numbers | None = None
 
 
 def ready_linear(
@@ -100,12 +105,45 @@ def ready_linear(
     prepare = _preparation(form, arrays, width, statement)
 
     def values(X: NDArray[Any]) -> Numbers:
-        outputs: Numbers = prepare(X.astype(np.float64)) @ weights.T + bias
+        # What is too large to be a number is found by whoever asks for the values.
+        with np.errstate(over="ignore", invalid="ignore"):
+            outputs: Numbers = prepare(X.astype(np.float64)) @ weights.T + bias
         return np.hstack([-outputs, outputs]) if len(weights) == 1 else outputs
 
-    return ReadyDecoder(
-        statement.source, names, width, values, f"linear, {len(names)} classes × {width} values, input {form}"
-    )
+    told = f"linear, {len(names)} classes × {width} values, input {form}"
+    still = _still(arrays) if form == "standardised" else None
+    return ReadyDecoder(statement.source, names, width, values, told, still=still)
+
+
+def _still(arrays: Mapping[str, NDArray[Any]]) -> Numbers | None:
+    scale = arrays["scale"].astype(np.float64).reshape(-1)
+    near = scale < _STILL * np.median(scale)
+    return np.where(near, arrays["mean"].astype(np.float64).reshape(-1), np.nan) if near.any() else None
+
+
+def held_still(decoder: ReadyDecoder, X: NDArray[Any]) -> NDArray[Any]:
+    """Rows that were carried to a decoder's space, put at its mean where its columns all but stand still.
+
+    Some encoders have columns whose spread is a millionth of the others'. No translator hits them so exactly that its
+    error, divided by such a scale, would not drown the rest. Rows of the decoder's own encoder need none of this.
+
+    Args:
+        decoder: A ready decoder.
+        X: float [n, d], carried rows.
+
+    Returns:
+        The same rows; a copy where something had to be put.
+
+    Example:
+        >>> arrays = {"weights": np.ones((2, 3)), "mean": np.array([5.0, 6.0, 7.0]), "scale": np.array([1, 1e-8, 1])}
+        >>> decoder = ready_linear(arrays, ReadyStatement("head.npz", ("a", "b")))
+        >>> held_still(decoder, np.array([[1.0, 2.0, 3.0]])).tolist()
+        [[1.0, 6.0, 3.0]]
+    """
+    if decoder.still is None:
+        return X
+    held: NDArray[Any] = np.where(np.isnan(decoder.still), X, decoder.still).astype(X.dtype)
+    return held
 
 
 def ready_function(

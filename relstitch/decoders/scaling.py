@@ -19,8 +19,8 @@ def statistics(X: NDArray[Any]) -> dict[str, NDArray[np.float64]]:
         X: [n, k], the training rows.
 
     Returns:
-        ``mean`` and ``scale`` (population standard deviation), float64 [k]. The scale is 1 where a column is constant
-        or its spread is less than 1e-4 of the median spread.
+        ``mean`` and ``scale`` (population standard deviation), float64 [k]. A column that is constant, or of a spread
+        below 1e-4 of the median spread, gets that median; 1 where all are constant.
 
     Example:
         >>> statistics(np.array([[1.0, 5.0], [3.0, 5.0]]))["scale"].tolist()
@@ -29,9 +29,11 @@ def statistics(X: NDArray[Any]) -> dict[str, NDArray[np.float64]]:
     mean = X.mean(axis=0, dtype=np.float64)
     scale = X.std(axis=0, dtype=np.float64)
     alive = scale > _ROUNDING * np.abs(mean)
-    if alive.any():
-        alive &= scale > _DEAD * np.median(scale[alive])
-    return {"mean": mean, "scale": np.where(alive, scale, 1.0)}
+    if not alive.any():
+        return {"mean": mean, "scale": np.ones_like(scale)}
+    usual = float(np.median(scale[alive]))
+    # The usual spread and not 1: in any unit, what stands still stays small beside what varies.
+    return {"mean": mean, "scale": np.where(alive & (scale > _DEAD * usual), scale, usual)}
 
 
 def standardise(X: NDArray[Any], arrays: Mapping[str, NDArray[Any]]) -> NDArray[np.float64]:

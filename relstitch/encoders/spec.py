@@ -164,7 +164,7 @@ def read_json(path: Path) -> Any:
     """What a JSON file holds; an empty object where it is missing or is not JSON."""
     try:
         return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return {}
 
 

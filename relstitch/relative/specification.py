@@ -43,6 +43,16 @@ def factors_of(spec: ProjectionSpec) -> tuple[Projection, ...]:
         ['cosine', 'l1']
     """
     names = spec.name.split("+")
+    if "" in names:
+        raise UsageError(
+            f"The projection {spec.name!r} lacks a name beside a +. Write names with one + between two, for example "
+            "cosine+rbf."
+        )
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise UsageError(
+            f"The projection {spec.name!r} has {some(twice)} more than once, which adds nothing. Name each once."
+        )
     for name in names:
         if name not in PROJECTIONS:
             raise UsageError(f"There is no projection {name!r}. Choose one of: {', '.join(PROJECTIONS)}.")
@@ -73,7 +83,8 @@ def _check_value(key: str, value: Any) -> None:
         number = real and allowed.low <= value <= allowed.high
         fits, words = number and (not allowed.whole or float(value) == int(value)), allowed.words
     if not fits:
-        raise UsageError(f"A projection can't be made with {key}={value}; expected {words}.")
+        shown = f"{value:g}" if isinstance(value, int) and abs(value) > 1e15 else value
+        raise UsageError(f"A projection can't be made with {key}={shown}; expected {words}.")
 
 
 def parse_projection(text: str, center: bool = True) -> ProjectionSpec:
