@@ -17,6 +17,7 @@ from stitching_samples import CLASSES, blobs
 from relstitch.decoders.ready import (
     ReadyDecoder,
     ReadyStatement,
+    held_still,
     ready_function,
     ready_linear,
     ready_predict,
@@ -57,6 +58,25 @@ def test_standardised_input_is_that_of_a_pipeline() -> None:
     decoder = ready_linear(arrays, ReadyStatement("head.npz", tuple(head.classes_)))
     assert ready_predict(decoder, 5 * X + 3).labels().tolist() == model.predict(5 * X + 3).tolist()
     np.testing.assert_allclose(ready_values(decoder, 5 * X + 3), model.decision_function(5 * X + 3))
+
+
+def test_columns_that_all_but_stand_still_are_known() -> None:
+    X, labels = blobs()
+    X[:, 3] = 1e-9 * X[:, 3] + 2
+    model = make_pipeline(StandardScaler(), LogisticRegression()).fit(X, labels)
+    scaler, head = model[0], model[1]
+    arrays = {"weights": head.coef_, "bias": head.intercept_, "mean": scaler.mean_, "scale": scaler.scale_}
+    decoder = ready_linear(arrays, ReadyStatement("head.npz", tuple(head.classes_)))
+    # Its own rows are read as they are; carried ones are put at its mean there and nowhere else.
+    np.testing.assert_allclose(ready_values(decoder, X), model.decision_function(X))
+    held = held_still(decoder, X.astype(np.float32))
+    assert held.dtype == np.float32
+    for column in range(10):
+        expected = np.full(len(X), scaler.mean_[3]) if column == 3 else X[:, column]
+        np.testing.assert_array_equal(held[:, column], expected.astype(np.float32))
+    usual = ready_linear(arrays | {"scale": np.ones(10)}, ReadyStatement("head.npz", tuple(head.classes_)))
+    assert usual.still is None
+    assert held_still(usual, X) is X
 
 
 def test_values_are_sums_over_values_row_by_row() -> None:

@@ -63,6 +63,17 @@ def test_a_decoder_of_scikit_learn(desk: LogisticRegression) -> None:
     assert "| wide | narrow | – |" in shown
 
 
+def test_whose_decoder_it_was_taken_for_is_said(desk: LogisticRegression) -> None:
+    np.savez("old.npz", coef_=desk.coef_, intercept_=desk.intercept_, classes_=np.array(CLASSES), input="raw")
+    options = (*FILES, "--decoder", "old.npz", "-m", "ridge")
+    taken = "old.npz does not say whose embeddings it reads: it was taken for a decoder of wide, the only file of 11 "
+    assert run(*options).stderr.startswith(f"{taken}values a row.\n")
+    for of in ("wide", "wide.safetensors", "./wide.safetensors", str(Path("wide.safetensors").resolve())):
+        result = run(*options, "--decoder-of", of)
+        assert result.exit_code == 0
+        assert "taken for" not in result.stderr
+
+
 def test_a_gate_fails(desk: LogisticRegression) -> None:
     np.savez("old.npz", coef_=desk.coef_, intercept_=desk.intercept_, classes_=np.array(CLASSES), input="raw")
     result = run(*FILES, "--decoder", "old.npz", "-m", "ridge", "--min-retention", "1.5")
@@ -91,6 +102,12 @@ def test_a_network_in_onnx(desk: LogisticRegression) -> None:
         "--decoder-of."
     )
     assert "auto\twide\tnarrow\tyes" in done(*FILES, "--decoder", "old.onnx", "--decoder-of", "wide.safetensors")
+    assert refused(*FILES, "--decoder", "old.onnx", "--decoder-of", "wode") == (
+        "There is no file 'wode' in this stitch for the decoder to be of; there are: wide, narrow."
+    )
+    assert refused(*FILES, "--decoder", "old.onnx", "--weights-layout", "inputs-first") == (
+        "--weights-layout: old.onnx is a network, whose weights lie as it says itself. Leave it out."
+    )
 
 
 @pytest.mark.parametrize("method", ["relative", "ridge"])
@@ -145,9 +162,20 @@ def test_class_files_that_are_none(tmp_path: Path) -> None:
     assert str(error.value) == (
         f"{path} holds no class names ({reason}); expected a JSON list of texts, or one name a line, in UTF-8."
     )
-    path.write_text('["cat", 3]')
-    with pytest.raises(UsageError) as other:
+    for text in ('["cat", 3]', '{"cat": 0, "dog": 1}'):
+        path.write_text(text)
+        with pytest.raises(UsageError) as other:
+            read_classes(path)
+        assert str(other.value) == (
+            f'{path} holds other JSON than expected; expected a list of texts such as ["cat", "dog"].'
+        )
+    path.write_text("[" * 100_000)
+    with pytest.raises(UsageError) as deep:
         read_classes(path)
-    assert str(other.value) == (
-        f'{path} holds other JSON than expected; expected a list of texts such as ["cat", "dog"].'
-    )
+    assert str(deep.value).startswith(f"{path} holds no class names (")
+
+
+def test_only_the_end_of_a_line_ends_a_class_name(tmp_path: Path) -> None:
+    path = tmp_path / "classes.txt"
+    path.write_bytes("\ufeffnew\u2028line\r\n犬\r\n\r\n".encode())
+    assert read_classes(path) == ("new\u2028line", "犬")

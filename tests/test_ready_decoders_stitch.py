@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
+from sklearn.preprocessing import StandardScaler
 from stitching_samples import CLASSES, anchors_in, blobs, rotation, space, turned_pair
 
 from relstitch.artifacts import AnchorList, Anchors, AnchorSide, Embeddings, ProjectionSpec, Targets
@@ -19,6 +20,7 @@ from relstitch.decoders.ready import ReadyDecoder, ReadyStatement, ready_linear,
 from relstitch.errors import MismatchError, UsageError
 from relstitch.relative import anchor_vectors, relative_representation
 from relstitch.stitching import StitchOptions, decoder_of, predict_with
+from relstitch.stitching.options import Space
 from relstitch.stitching.ready import absolute_decoder_of, owner_of, ready_of, stitch_ready
 from relstitch.translation import TRANSLATORS
 from relstitch.ways import cross, rescaled, way_of
@@ -142,6 +144,64 @@ def test_classes_that_the_decoder_does_not_know_are_counted_and_named() -> None:
     )
     report = stitch_ready(more, "one", files, anchors_in(files["one"]), AUTO)
     assert any("3 of its 4 names stand among the labels; not: eel." in note for note in report.notes)
+
+
+def test_what_carried_rows_hold_in_columns_that_stand_still_drowns_nothing() -> None:
+    X, labels = blobs()
+    X[:, 9] *= 1e-9
+    turn = np.random.default_rng(3).normal(size=X.shape)
+    files = {"one": space(X, labels, "one"), "two": space(X @ rotation(10) + 0.3 * turn, labels, "two")}
+    scaled = StandardScaler().fit(X[:160])
+    model = LogisticRegression().fit(scaled.transform(X[:160]), labels[:160])
+    arrays = {"weights": model.coef_, "bias": model.intercept_, "mean": scaled.mean_, "scale": scaled.scale_}
+    decoder = ready_linear(arrays, ReadyStatement("head.npz", CLASSES))
+    options = StitchOptions(way="procrustes", absolute=False)
+    report = stitch_ready(decoder, "one", files, anchors_in(files["one"]), options)
+    assert accuracy(report, "two", "procrustes") > 0.8
+    said = (
+        "1 of the 10 columns that head.npz reads all but stand still: it divides them by less than a ten-thousandth of "
+        "what it divides the median column by, which would make a large value of the smallest error. So carried rows "
+        "are put at its mean there; the rows of its own encoder are read as they are."
+    )
+    assert said in report.notes
+    # The negative control: read as they come, these rows get answers that their noise has chosen.
+    plain = stitch_ready(replace(decoder, still=None), "one", files, anchors_in(files["one"]), options)
+    assert accuracy(plain, "two", "procrustes") < 0.6
+    assert accuracy(plain, "one", "procrustes") == accuracy(report, "one", "procrustes")
+    assert said not in plain.notes
+
+
+def test_a_decoder_that_is_read_wrongly_is_noticed_where_it_was_at_home() -> None:
+    files, anchors = turned_pair()
+    right = trained_on(files["one"])
+    wrong = replace(right, names=CLASSES[::-1])
+    said = [note for note in stitch_ready(wrong, "one", files, anchors, AUTO).notes if note.startswith("On the test")]
+    found = accuracy(stitch_ready(wrong, "one", files, anchors, AUTO), "one")
+    X, truth = files["one"].vectors.astype(np.float64), files["one"].rows.targets
+    assert truth is not None
+    centred = X - X[:160].mean(axis=0)
+    unit = centred / np.linalg.norm(centred, axis=1, keepdims=True)
+    means = [unit[:160][truth.values[:160] == code].mean(axis=0) for code in range(4)]
+    near = [max(range(4), key=lambda code: row @ means[code] / np.linalg.norm(means[code])) for row in unit[160:]]
+    usual = float(np.mean(near == truth.values[160:]))
+    assert said == [
+        f"On the test rows of one, its own encoder, head.npz gives {found:.3f} of the answers rightly, where the "
+        f"nearest of the classes' means gives {usual:.3f}. Check that it is a decoder of one, the order of its class "
+        "names, the form of its input, and that its arrays were written row by row (safetensors garbles numpy arrays "
+        "that are not: numpy.ascontiguousarray)."
+    ]
+    assert not any(note.startswith("On the test") for note in stitch_ready(right, "one", files, anchors, AUTO).notes)
+
+
+def test_rows_that_were_carried_already_are_named() -> None:
+    files, anchors = turned_pair()
+    origin = {"encoder": "st:zero", "method": "ridge"}
+    one = replace(files["one"], encoder=replace(files["one"].encoder, extra={"carried_from": origin}))
+    report = stitch_ready(trained_on(one), "one", {**files, "one": one}, anchors, AUTO)
+    assert (
+        "The rows of one are not those of st:one itself: they were carried there from st:zero, and what is said of one "
+        "is said of them."
+    ) in report.notes
 
 
 def test_a_decoder_that_does_no_better_than_the_floor_is_named() -> None:
@@ -301,6 +361,10 @@ def test_whose_decoder_it_is() -> None:
     assert str(several.value) == (
         "head.npz reads 10 values a row, as one, two have. Say whose decoder it is, with --decoder-of."
     )
+    # A relative file of that width is none that it could read.
+    ten = anchor_vectors(files["one"], anchors_in(files["one"], k=10))
+    given: dict[str, Space] = {"one": files["one"], "two": relative_representation(files["two"], ten)}
+    assert owner_of(decoder, given) == "one"
     with pytest.raises(UsageError) as missing:
         owner_of(decoder, files, "three")
     assert str(missing.value) == (

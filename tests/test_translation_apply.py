@@ -31,9 +31,11 @@ from relstitch.storage.vector_streams import Carrier, VectorSource, carry_vector
 from relstitch.storage.vector_streams.source import carried_blocks
 from relstitch.translation import (
     TranslatorSettings,
+    evaluate_translator,
     fit_hub,
     fit_translator,
     hub_translator,
+    likeness,
     translate,
     translate_embeddings,
 )
@@ -309,6 +311,12 @@ def test_cut_short_and_wrong_headers(tmp_path: Path) -> None:
     path.write_bytes(whole[:-10])
     assert refused(ArtifactError, lambda: open_vectors(path)) == (
         f"{path} is damaged: its array should hold {N * D * 4} bytes of values, and {N * D * 4 - 10} are there. "
+        "Write or copy it again."
+    )
+    # More than one array in a file: the others would be lost without a word.
+    path.write_bytes(whole * 2)
+    assert refused(ArtifactError, lambda: open_vectors(path)) == (
+        f"{path} is damaged: its array should hold {N * D * 4} bytes of values, and {N * D * 4 + len(whole)} are there. "
         "Write or copy it again."
     )
     for wrong in (whole[:20], b"\x93NUMPY\x09\x00" + whole[8:], whole.replace(b"descr", b"'+'((")):
@@ -693,6 +701,42 @@ def test_the_verb_on_bare_vectors(folder: Path, make: Callable[[Path], Path]) ->
     )
     found = open_vectors(f"y{Path(name).suffix}")
     np.testing.assert_allclose(np.concatenate(list(found.blocks())), translate(translator(), X), atol=1e-5)
+
+
+def test_the_verb_notices_rows_of_another_encoder_of_the_same_width(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Y = (np.random.default_rng(0).normal(size=(160, 40)) * 0.8 ** np.arange(40)).astype(np.float32)
+    anchors = AnchorVectors(AnchorList(tuple(map(str, range(100))), ("",) * 100), Y[:100])
+    ends = (EncoderStamp("st:one", "text", 40), EncoderStamp("st:other", "text", 40))
+    storage.save(fit_translator(anchors, anchors, ends, TranslatorSettings("affine")), "t.safetensors")
+    np.save("own.npy", Y[100:])
+    np.save("foreign.npy", Y[100:, ::-1])
+    assert "do not look" not in run("t.safetensors", "own.npy", "-o", "a.npy").stderr
+    mean = Y[:100].mean(axis=0)
+
+    def median(rows: Matrix, others: Matrix) -> float:
+        near = [
+            max(float((x - mean) @ (a - mean) / np.linalg.norm(x - mean) / np.linalg.norm(a - mean))
+                for a in others if not np.array_equal(a, x))
+            for x in rows
+        ]  # fmt: skip
+        return float(np.median(near))
+
+    found, own = median(Y[100:, ::-1], Y[:100]), median(Y[:100], Y[:100])
+    result = run("t.safetensors", "foreign.npy", "-o", "b.npy")
+    assert result.exit_code == 0
+    assert result.stderr.splitlines()[1] == (
+        f"The rows of foreign.npy do not look like rows of st:one: the cosine to their nearest anchor is {found:.2f} "
+        f"(median), that of the anchors among themselves {own:.2f}. Check that this very encoder made them, with the "
+        "same prompt and settings."
+    )
+    translator = storage.load_translator("t.safetensors")
+    assert likeness(translator, Y[100:105]) is None  # too few to tell
+    ready = Embeddings(Rows.build(map(str, range(100, 160))), Y[100:, ::-1], EncoderStamp("vectors:x", "vectors", 40))
+    target = Embeddings(ready.rows, Y[100:], ends[1])
+    assert any("do not look like rows of st:one" in n for n in evaluate_translator(translator, ready, target).notes)
 
 
 def test_the_verb_says_what_the_library_says(folder: Path) -> None:

@@ -103,12 +103,50 @@ def test_whose_rows_they_are() -> None:
         "rows as those it was fitted on, or fit a translator for this encoder."
     )
     assert said(MismatchError, translate_embeddings, made, B, side="source") == (
-        f"These rows are of st:b (6 wide, {B.encoder.identity[:8]}); this translator goes from st:a ({one}) to st:b ({other}). Encode the "
-        "rows as those it was fitted on, or fit a translator for this encoder."
+        f"These rows are of st:b ({other}), the target of this translator, and were given as its source. It goes from "
+        f"st:a ({one}) to st:b ({other}): give each side its own rows."
     )
     assert said(UsageError, translate_embeddings, fitted(A, B), B) == (
         "These rows are of st:b, the target of a procrustes translator, which leaves the target's rows as they are: "
         "use them without translating."
+    )
+
+
+def test_ready_vectors_that_are_known_are_not_taken_for_others() -> None:
+    ready = {
+        name: replace(space.encoder, spec=f"vectors:{name}.npz", modality="vectors")
+        for name, space in (("a", A), ("b", B))
+    }
+    one, other = (Embeddings(space.rows, space.vectors, ready[name]) for name, space in (("a", A), ("b", B)))
+    made = fitted(one, other)
+    words = {name: f"vectors:{name}.npz (6 wide, {encoder.identity[:8]})" for name, encoder in ready.items()}
+    assert said(MismatchError, evaluate_translator, made, other, one) == (
+        f"These rows are of {words['b']}, the target of this translator, and were given as its source. It goes from "
+        f"{words['a']} to {words['b']}: give each side its own rows."
+    )
+    met = translate_embeddings(fitted(one, other, "smoothing"), one)
+    assert said(MismatchError, evaluate_translator, made, met, other) == (
+        f"These rows are of vectors:b.npz (6 wide, {met.encoder.identity[:8]}); this translator goes from "
+        f"{words['a']} to {words['b']}. Encode the rows as those it was fitted on, or fit a translator for this "
+        "encoder."
+    )
+
+
+def test_evaluation_says_what_it_took_on_trust() -> None:
+    made, left_out = fitted(A, B), f"{K} rows are anchors of the translator and were left out."
+    ready = replace(A.encoder, spec="vectors:x.npz", modality="vectors")
+    asked = EvaluateOptions(names=("x.npz", "b.safetensors"))
+    assert evaluate_translator(made, Embeddings(A.rows, A.vectors, ready), B, asked).notes == (
+        "Nobody knows the encoder of x.npz (vectors:x.npz): its rows were taken for those of st:a, the translator's "
+        "source.",
+        left_out,
+    )
+    carried = translate_embeddings(made, A)
+    assert evaluate_translator(made, A, carried, EvaluateOptions((1, 40))).notes == (
+        "The rows of the target are not the encoder's own: they were carried from st:a by procrustes, and these "
+        "figures are about them.",
+        left_out,
+        "With 40 candidates, recall at 40 is 1 whatever is found.",
     )
 
 
@@ -262,6 +300,9 @@ def test_evaluations_that_cannot_be() -> None:
     )
     assert said(UsageError, evaluate_translator, made, A, C, EvaluateOptions(split="dev")) == (
         "the source has no split 'dev'; it has: train, test."
+    )
+    assert said(UsageError, evaluate_translator, made, A, C, EvaluateOptions(split="")) == (
+        "the source has no split ''; it has: train, test."
     )
     few = A.take(np.arange(K))
     assert said(MismatchError, evaluate_translator, made, few, C) == (

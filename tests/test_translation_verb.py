@@ -11,7 +11,7 @@ from translation_samples import world
 from typer.testing import CliRunner
 
 from relstitch import storage
-from relstitch.artifacts import AnchorList, Anchors, AnchorSide, Embeddings, Rows
+from relstitch.artifacts import AnchorList, Anchors, AnchorSide, Embeddings, Rows, Targets
 from relstitch.choosing import TRANSLATOR_CANDIDATES
 from relstitch.cli import app
 from relstitch.cli.translate_reading import open_map
@@ -89,6 +89,36 @@ def test_one_sided_leaves_the_target_as_it_is(desk: Path) -> None:
     )
 
 
+def test_labels_that_disagree_are_told(desk: Path) -> None:
+    """Ids as `train:0` stand in every dataset: two files of different data would be paired by them."""
+    rows = WORLD["a"].rows
+    for name, first in (("a", "x"), ("c", "x"), ("b", "z")):
+        targets = Targets.from_labels([first, "y"] * 40)
+        space = replace(WORLD[name], rows=replace(rows, targets=targets))
+        storage.save(space, f"{name}.safetensors", force=True)
+    assert fit("a", "c", "t", "-m", "ridge").stderr == FITTED
+    assert fit("a", "b", "u", "-m", "ridge").stderr == (
+        "20 of 40 anchors have other labels in a.safetensors than in b.safetensors: 'r00' is 'x' there and 'z' here. "
+        "Check that both files are of the same data: ids that only look the same make pairs that are none.\n"
+        "Wrote u.safetensors: ridge, from st:a to st:b.\n"
+    )
+    hub = done("hub", "c.safetensors", "a.safetensors", "b.safetensors", "-a", "anchors.json", "-o", "h.safetensors")
+    assert hub.stderr == (
+        "20 of 40 anchors have other labels in c.safetensors than in b.safetensors: 'r00' is 'x' there and 'z' here. "
+        "Check that both files are of the same data: ids that only look the same make pairs that are none.\n"
+        "Wrote h.safetensors: 3 encoders, 8 wide.\n"
+    )
+
+
+def test_rows_that_were_carried_already_are_named(desk: Path) -> None:
+    fit("a", "c", "t", "-m", "ridge")
+    done("apply", "t.safetensors", "a.safetensors", "-o", "ac.safetensors")
+    assert fit("b", "ac", "u", "-m", "ridge").stderr == (
+        "The rows of ac.safetensors are not those of st:c itself: they were carried there from st:a. The translator is "
+        "fitted on them as they are.\nWrote u.safetensors: ridge, from st:b to st:c.\n"
+    )
+
+
 def test_evaluate_gives_what_the_function_gives(desk: Path) -> None:
     fit("a", "c", "t", "-m", "ridge")
     found = evaluate_translator(storage.load_translator("t.safetensors"), WORLD["a"], WORLD["c"])
@@ -151,6 +181,13 @@ def test_out_of_a_hub_by_name_or_file(desk: Path) -> None:
         "'d' names 0 of the encoders in h.safetensors, which joins: st:a, st:b, st:c. Give one of these names, or an "
         "embeddings file."
     )
+    for stamps in ({"source": c}, {"origin": "st:c"}):
+        with pytest.raises(UsageError) as caught:
+            open_map(path, to="c", **stamps)
+        assert str(caught.value) == (
+            "h.safetensors was asked to go from st:c to itself, where its rows are already. Name two of its encoders: "
+            "st:a, st:b, st:c."
+        )
 
 
 def test_parallel_sides_are_found(desk: Path) -> None:
@@ -189,6 +226,13 @@ def test_wrong_use_is_said(desk: Path) -> None:
         (["fit", "a.rel.safetensors", *before[1:]],
          "a.rel.safetensors is a relative file, which holds no absolute embeddings to carry over. Give the embeddings "
          "file it was made from."),
+        (["fit", "a.safetensors", "a.safetensors", *before[2:], "-m", "ridge"],
+         "a.safetensors and a.safetensors are of the same encoder (st:a) and hold the same anchors: there is nothing "
+         "to carry over. Give the embeddings of two encoders."),
+        (["fit", *before, "-m", "mlp", "--param", "hidden=1000000000000"],
+         "The parameter 'hidden' of the translator 'mlp' is 1000000000000; expected a whole number from 1 to 65536."),
+        (["fit", *before, "-m", "ridge", "--param", "rank=" + "[" * 9999],
+         "The translator 'ridge' has no parameter rank; its parameters: penalty, normalise."),
         (["fit", *before, "--draw", "2"], "Draw 2 was asked for; these anchors have 2 draws, numbered from 0."),
         (["fit", *before[:-1], "t.safetensors"],
          "t.safetensors exists already. Name another output, or replace it with --force."),

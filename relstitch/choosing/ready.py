@@ -12,7 +12,7 @@ from relstitch.artifacts.spaces import Matrix
 from relstitch.choosing.sides import Source
 from relstitch.choosing.strength import MIN_ANCHORS, Choice, folds_of, sample_of
 from relstitch.choosing.way import WayChoice
-from relstitch.decoders.ready import ReadyDecoder, ready_predict
+from relstitch.decoders.ready import ReadyDecoder, held_still, ready_predict
 from relstitch.scoring import score
 from relstitch.translation import TRANSLATORS
 from relstitch.ways import Carry, Way, cross, rescaled, way_of
@@ -113,7 +113,8 @@ def carry_to_ready(way: Way, source: Source, target: ReadyTarget) -> Carry:
         target: The side of the decoder.
 
     Returns:
-        From float32 [n, d_A] to [n, d_B], rescaled where the way says so.
+        From float32 [n, d_A] to [n, d_B], rescaled where the way says so, and put at the decoder's mean where its
+        columns all but stand still.
 
     Example:
         >>> sign = ReadyDecoder("sign", ("a", "b"), 2, lambda X: X.astype(np.float64), "as it is")
@@ -122,8 +123,9 @@ def carry_to_ready(way: Way, source: Source, target: ReadyTarget) -> Carry:
         >>> bool(np.allclose(carry_to_ready(way_of("procrustes"), Source(A, A), target)(A), -A, atol=1e-5))
         True
     """
-    carry = cross(way, source.anchors, target.anchors).source
-    return rescaled(carry, source.rows, target.rows) if way.rescale else carry
+    plain = cross(way, source.anchors, target.anchors).source
+    carry = rescaled(plain, source.rows, target.rows) if way.rescale else plain
+    return lambda X: held_still(target.decoder, carry(X))
 
 
 def _fitted(
@@ -152,7 +154,7 @@ def _obstacle(known: Targets) -> str | None:
 
 def _goodness(decoder: ReadyDecoder, X: Matrix, truth: Targets) -> NDArray[np.float64]:
     """How well each held-out anchor is answered."""
-    answers = ready_predict(decoder, X)
+    answers = ready_predict(decoder, held_still(decoder, X))
     hits = score(answers, truth).hits
     if hits is not None:
         return hits.astype(np.float64)

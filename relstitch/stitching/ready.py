@@ -95,7 +95,9 @@ def owner_of(decoder: ReadyDecoder, files: Mapping[str, Space], named: str | Non
         raise UsageError(
             f"There is no file {named!r} in this stitch for the decoder to be of; there are: {some(files)}."
         )
-    stamps = {name: space.encoder for name, space in files.items() if named in (None, name)}
+    # A relative file holds no rows that the decoder could read, whatever its width.
+    able = {name: space for name, space in files.items() if isinstance(space, Embeddings)} or files
+    stamps = {name: space.encoder for name, space in (files if named else able).items() if named in (None, name)}
     if decoder.encoder is not None:
         fitting = [name for name, stamp in stamps.items() if stamp.identity == decoder.encoder.identity]
         if not fitting:

@@ -5,10 +5,12 @@ from dataclasses import replace
 
 import numpy as np
 
-from relstitch.artifacts import FormComparison, StitchReport
+from relstitch.artifacts import Embeddings, FormComparison, StitchReport
+from relstitch.artifacts.stamps import CARRIED_FROM
 from relstitch.choosing import WayChoice
 from relstitch.decoders.ready import ReadyDecoder
 from relstitch.errors import some
+from relstitch.relative import unit_rows
 from relstitch.scoring import Scored
 from relstitch.statistics import paired_bootstrap
 from relstitch.stitching.draws import Draw
@@ -18,6 +20,7 @@ from relstitch.stitching.parties import Gathering, Party
 from relstitch.stitching.reporting import report_on
 
 ABSOLUTE, CEILING = "absolute", "ceiling"
+_FAR = 0.1
 _TRAINED = ("strength", "strength_name", "chosen_on", "seeds")
 """What is only said of decoders that a stitch trains."""
 
@@ -53,7 +56,10 @@ def report_on_ready(
     }  # fmt: skip
     notes = (
         *report.notes,
+        *_notes_on_carried(gathering),
         *_notes_on_names(decoder, owner),
+        *_notes_on_ceiling(decoder, owner, results.scored.get((forms[-1].name, owner.name, owner.name), ())),
+        *_notes_on_still_columns(decoder),
         *_notes_on_unknown(results.scored, forms[-1].name, report.metric),
         *_notes_on_ways(results.ways, owner.name),
         *_notes_on_loss(against),
@@ -64,6 +70,16 @@ def report_on_ready(
     )
 
 
+def _notes_on_carried(gathering: Gathering) -> Iterator[str]:
+    for party in gathering.parties:
+        origin = party.space.encoder.extra.get(CARRIED_FROM)
+        if origin is not None:
+            yield (
+                f"The rows of {party.name} are not those of {party.space.encoder.spec} itself: they were carried "
+                f"there from {origin.get('encoder')}, and what is said of {party.name} is said of them."
+            )
+
+
 def _notes_on_names(decoder: ReadyDecoder, owner: Party) -> Iterator[str]:
     met = [name for name in decoder.names if name in owner.targets.names]
     words = f"{decoder.source} is {decoder.told}; nothing in it was changed."
@@ -72,6 +88,50 @@ def _notes_on_names(decoder: ReadyDecoder, owner: Party) -> Iterator[str]:
     else:
         rest = [name for name in decoder.names if name not in met]
         yield f"{words} {len(met)} of its {len(decoder.names)} names stand among the labels; not: {some(rest, 12)}."
+
+
+def _notes_on_ceiling(decoder: ReadyDecoder, owner: Party, ceiling: Sequence[Scored]) -> Iterator[str]:
+    """A decoder that is read wrongly answers badly where it was at home: that is told by what is easily reached."""
+    hits = ceiling[0].hits if ceiling else None
+    if decoder.task != "class" or owner.targets.kind != "class" or hits is None:
+        return
+    usual, found = _nearest_means(decoder, owner), float(hits.mean())
+    if found < usual - _FAR:
+        yield (
+            f"On the test rows of {owner.name}, its own encoder, {decoder.source} gives {found:.3f} of the answers "
+            f"rightly, where the nearest of the classes' means gives {usual:.3f}. Check that it is a decoder of "
+            f"{owner.name}, the order of its class names, the form of its input, and that its arrays were written "
+            "row by row (safetensors garbles numpy arrays that are not: numpy.ascontiguousarray)."
+        )
+
+
+def _nearest_means(decoder: ReadyDecoder, owner: Party) -> float:
+    """How many test rows lie nearest to the mean of their class's training rows, of the classes that it knows."""
+    space, truth = owner.space, owner.targets
+    X = space.vectors if isinstance(space, Embeddings) else space.values
+    train = owner.train[truth.present[owner.train]]
+    test = owner.test[truth.present[owner.test]]
+    mean = X[train].mean(axis=0, dtype=np.float64)
+    unit = {key: unit_rows(X[rows] - mean) for key, rows in (("train", train), ("test", test))}
+    codes = [
+        code for code, name in enumerate(truth.names) if name in decoder.names and (truth.values[train] == code).any()
+    ]
+    if not codes:
+        return 0.0
+    means = unit_rows(np.stack([unit["train"][truth.values[train] == code].mean(axis=0) for code in codes]))
+    answers = np.array(codes)[(unit["test"] @ means.T).argmax(axis=1)]
+    return float((answers == truth.values[test]).mean())
+
+
+def _notes_on_still_columns(decoder: ReadyDecoder) -> Iterator[str]:
+    if decoder.still is None:
+        return
+    count = int((~np.isnan(decoder.still)).sum())
+    yield (
+        f"{count} of the {decoder.width} columns that {decoder.source} reads all but stand still: it divides them by "
+        "less than a ten-thousandth of what it divides the median column by, which would make a large value of the "
+        "smallest error. So carried rows are put at its mean there; the rows of its own encoder are read as they are."
+    )
 
 
 def _notes_on_unknown(scored: Mapping[Key, Sequence[Scored]], form: str, metric: str) -> Iterator[str]:

@@ -3,6 +3,7 @@
 from relstitch.translation.carrying import (
     fit_translator,
     is_two_sided,
+    is_unknown,
     place_of,
     side_of,
     translate,
@@ -11,6 +12,7 @@ from relstitch.translation.carrying import (
 from relstitch.translation.composing import compose, round_trip
 from relstitch.translation.evaluating import EvaluateOptions, RoundTrip, evaluate_translator
 from relstitch.translation.hub import fit_hub, hub_translator
+from relstitch.translation.likeness import Likeness, likeness, note_on_likeness
 from relstitch.translation.registry import (
     TRANSLATORS,
     TranslatorMethod,
@@ -22,6 +24,7 @@ from relstitch.translation.registry import (
 __all__ = [
     "TRANSLATORS",
     "EvaluateOptions",
+    "Likeness",
     "RoundTrip",
     "TranslatorMethod",
     "TranslatorSettings",
@@ -33,6 +36,9 @@ __all__ = [
     "fit_translator",
     "hub_translator",
     "is_two_sided",
+    "is_unknown",
+    "likeness",
+    "note_on_likeness",
     "place_of",
     "round_trip",
     "side_of",

@@ -20,6 +20,9 @@ from relstitch.translation.registry import (
     method_of,
 )
 
+_TRANSLATED_BY = "translated_by"
+"""Key in `EncoderStamp.extra` of rows where both sides of a two-sided translator meet: which translator it was."""
+
 
 def fit_translator(
     source: AnchorVectors,
@@ -166,7 +169,7 @@ def place_of(translator: Translator, encoder: EncoderStamp) -> EncoderStamp:
     if not is_two_sided(translator):
         return replace(translator.target, extra=extra)
     # Both sides get one stamp, which no encoder has: this place is not the target's space.
-    extra["translated_by"] = translator.digest
+    extra[_TRANSLATED_BY] = translator.digest
     return replace(translator.target, dimension=translator.width, normalized=False, extra=extra)
 
 
@@ -180,20 +183,37 @@ def side_of(translator: Translator, encoder: EncoderStamp, side: Side | None = N
 
     Raises:
         MismatchError: The encoder is neither; or it is not the one that was said. Of ready-made vectors nobody knows
-            the encoder: what is said of them is taken as it is.
+            the encoder: what is said of them is taken as it is, unless they are known to be the other side's or to
+            have been carried elsewhere.
     """
     ends: dict[Side, EncoderStamp] = {"source": translator.source, "target": translator.target}
     named = [name for name, stamp in ends.items() if stamp.identity == encoder.identity]
     if side is None and named:
         return named[0]
-    if side is not None and (side in named or encoder.modality == "vectors"):
+    if side is not None and (side in named or (not named and is_unknown(encoder))):
         return side
+    if named:
+        raise MismatchError(
+            f"These rows are of {_in_words(encoder)}, the {named[0]} of this translator, and were given as its "
+            f"{side}. It goes from {_in_words(translator.source)} to {_in_words(translator.target)}: give each side "
+            "its own rows."
+        )
     hint = " Of ready-made vectors nobody knows the encoder: say whose they are with --side." if side is None else ""
     raise MismatchError(
         f"These rows are of {_in_words(encoder)}; this translator goes from {_in_words(translator.source)} to "
-        f"{_in_words(translator.target)}.{hint if encoder.modality == 'vectors' else ''} Encode the rows as those it "
+        f"{_in_words(translator.target)}.{hint if is_unknown(encoder) else ''} Encode the rows as those it "
         "was fitted on, or fit a translator for this encoder."
     )
+
+
+def is_unknown(encoder: EncoderStamp) -> bool:
+    """Whether nobody knows the encoder: ready-made vectors, unless they were carried to a place of their own.
+
+    Example:
+        >>> is_unknown(EncoderStamp("vectors:x.npy", "vectors", 2)), is_unknown(EncoderStamp("st:x", "text", 2))
+        (True, False)
+    """
+    return encoder.modality == "vectors" and _TRANSLATED_BY not in encoder.extra
 
 
 def _in_words(stamp: EncoderStamp) -> str:

@@ -6,10 +6,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from relstitch.artifacts import Embeddings, Evaluation, Rows, Translator
+from relstitch.artifacts.stamps import CARRIED_FROM
 from relstitch.errors import MismatchError, UsageError, some
 from relstitch.meeting import anchor_of, meet
 from relstitch.relative import unit_rows
 from relstitch.translation.carrying import is_two_sided, side_of, translate
+from relstitch.translation.likeness import note_on_likeness
+from relstitch.translation.registry import Side
 from relstitch.translation.vectors import search_ranks
 
 Index = NDArray[np.intp]
@@ -93,8 +96,11 @@ def evaluate_translator(
         raise UsageError(
             f"Recall was asked for at {some(asked.neighbours) or 'nothing'}; expected whole numbers from 1."
         )
-    _check_encoders(translator, source, target)
+    told = _check_encoders(translator, source, target, asked)
     queries, right, candidates, notes = _lookup(translator, source, target, asked)
+    all_found = [n for n in asked.neighbours if n >= len(candidates)]
+    if all_found:
+        notes = (*notes, f"With {len(candidates)} candidates, recall at {some(all_found)} is 1 whatever is found.")
     Q = translate(translator, source.vectors[queries])
     two_sided = is_two_sided(translator)
     C = translate(translator, target.vectors[candidates], side="target") if two_sided else target.vectors[candidates]
@@ -102,13 +108,33 @@ def evaluate_translator(
     ranks = search_ranks(Q, C, right, center=center)
     return Evaluation(
         {n: float((ranks <= n).mean()) for n in asked.neighbours}, float((1.0 / ranks).mean()),
-        float(cosines(Q - center, C[right] - center).mean()), len(queries), len(candidates), notes,
+        float(cosines(Q - center, C[right] - center).mean()), len(queries), len(candidates), (*told, *notes),
     )  # fmt: skip
 
 
-def _check_encoders(translator: Translator, source: Embeddings, target: Embeddings) -> None:
-    side_of(translator, source.encoder, "source")
-    side_of(translator, target.encoder, "target")
+def _check_encoders(
+    translator: Translator, source: Embeddings, target: Embeddings, options: EvaluateOptions
+) -> tuple[str, ...]:
+    """Refuse rows of another encoder; say what had to be taken on trust."""
+    notes = []
+    sides: tuple[tuple[Side, Embeddings], ...] = (("source", source), ("target", target))
+    for name, (side, space) in zip(options.names, sides, strict=True):
+        side_of(translator, space.encoder, side)
+        expected = translator.source if side == "source" else translator.target
+        if space.encoder.identity != expected.identity:
+            notes.append(
+                f"Nobody knows the encoder of {name} ({space.encoder.spec}): its rows were taken for those of "
+                f"{expected.spec}, the translator's {side}."
+            )
+            odd = note_on_likeness(translator, space.vectors, name, side=side)
+            notes += [] if odd is None else [odd]
+        if CARRIED_FROM in space.encoder.extra:
+            origin = space.encoder.extra[CARRIED_FROM]
+            notes.append(
+                f"The rows of {name} are not the encoder's own: they were carried from {origin.get('encoder')} by "
+                f"{origin.get('method')}, and these figures are about them."
+            )
+    return tuple(notes)
 
 
 def _lookup(
@@ -152,7 +178,7 @@ def _no_anchor(translator: Translator, space: Embeddings) -> NDArray[np.bool_]:
 
 def _queried(source: Embeddings, options: EvaluateOptions) -> NDArray[np.bool_]:
     names = source.rows.split_names
-    split = options.split or ("test" if "test" in names else None)
+    split = ("test" if "test" in names else None) if options.split is None else options.split
     if split is None:
         return np.ones(len(source.rows), dtype=np.bool_)
     if split not in names:

@@ -18,6 +18,7 @@ from relstitch.translation.vectors import Arrays, Numbers, directions, kernel
 Side = Literal["source", "target"]
 Held = Mapping[str, NDArray[Any]]
 _ROWS_AT_ONCE = 4096
+_MOST_HIDDEN = 65_536
 
 
 @dataclass(frozen=True)
@@ -120,7 +121,7 @@ _ALLOWED: Mapping[str, tuple[Callable[[Any], bool], str]] = {
     "gamma": (_positive, "a number above 0"),
     "penalty": (_positive, "a number above 0"),
     "rank": (lambda value: _whole(value, 1), "a whole number from 1"),
-    "hidden": (lambda value: _whole(value, 1), "a whole number from 1"),
+    "hidden": (lambda value: _whole(value, 1) and value <= _MOST_HIDDEN, f"a whole number from 1 to {_MOST_HIDDEN}"),
     "seed": (lambda value: _whole(value, 0), "a whole number from 0"),
     "normalise": (lambda value: isinstance(value, bool), "true or false"),
     "scale": (lambda value: isinstance(value, bool), "true or false"),

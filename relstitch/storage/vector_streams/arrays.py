@@ -129,7 +129,7 @@ def open_npy(path: Path) -> VectorSource:
         header = read_array_header(stream, path, what)
     check_vectors(path, what, header.shape, header.dtype)
     there = path.stat().st_size - header.start
-    if there < header.nbytes:
+    if there != header.nbytes:
         raise cut_short(path, what, header.nbytes, there)
 
     def blocks() -> Iterator[NDArray[Any]]:
