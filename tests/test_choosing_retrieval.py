@@ -94,10 +94,33 @@ def test_the_best_wins_and_of_near_equals_the_first() -> None:
     A, B, others = worlds(noise=0.0)
     blunt = {"blunt": TranslatorSettings("low-rank", {"rank": 1}), "procrustes": PROCRUSTES}
     assert choose_translator(A, B, candidates=blunt, target_rows=others).settings == PROCRUSTES
-    same = {"one": TranslatorSettings("affine"), "other": PROCRUSTES}
+    same = {"one": TranslatorSettings("affine"), "other": TranslatorSettings("ridge", {"penalty": 1e-9})}
     choice = choose_translator(A, B, candidates=same, target_rows=others)
     assert choice.scores == {"one": 1.0, "other": 1.0}
     assert choice.settings == same["one"]
+
+
+@pytest.mark.parametrize(("k", "first"), [(31, "affine"), (32, "procrustes"), (33, "procrustes")])
+@pytest.mark.parametrize("wide", ["source", "target"])
+def test_of_equals_procrustes_comes_first_from_twice_the_larger_width_on(k: int, first: str, wide: str) -> None:
+    B = worlds(k=k, noise=0.0)[1]
+    wider = np.hstack([B, np.zeros_like(B)])
+    sides = (wider, B) if wide == "source" else (B, wider)
+    offered = {"affine": TranslatorSettings("affine"), "procrustes": PROCRUSTES, "ridge": RIDGE}
+    choice = choose_translator(*sides, candidates=offered)
+    assert choice.scores["affine"] == choice.scores["procrustes"] == 1.0
+    assert choice.settings == offered[first]
+    assert list(choice.scores) == [first, *(name for name in offered if name != first)]
+
+
+def test_procrustes_first_does_not_win_where_it_is_clearly_behind() -> None:
+    """The negative control: a stretched space is no turned one, however many anchors there are."""
+    A, _, others = worlds(k=200, others=600)
+    stretch = np.diag([30.0, 10.0, 3.0, 1.0, 0.3, 0.1, 0.03, 0.01]).astype(np.float32)
+    offered = {"affine": TranslatorSettings("affine"), "procrustes": PROCRUSTES}
+    choice = choose_translator(A, A @ stretch, candidates=offered, target_rows=others @ stretch)
+    assert list(choice.scores) == ["procrustes", "affine"]
+    assert choice.settings == offered["affine"]
 
 
 def test_other_rows_make_it_harder_and_anchors_among_them_do_not_count() -> None:
@@ -125,15 +148,20 @@ def test_many_other_rows_are_sampled_and_the_choice_repeats_itself() -> None:
 def test_when_nothing_is_tried() -> None:
     A, B, _ = worlds()
     first = next(iter(TRANSLATOR_CANDIDATES.values()))
-    few = choose_translator(A[:29], B[:29])
-    assert few == TranslatorChoice(first, "default: 29 anchors, fewer than 30")
+    few = choose_translator(A[:15], B[:15])
+    assert few == TranslatorChoice(first, "default: 15 anchors, fewer than 30")
+    narrow = choose_translator(A[:29], B[:29])
+    assert narrow == TranslatorChoice(TRANSLATOR_CANDIDATES["procrustes"], "default: 29 anchors, fewer than 30")
     assert choose_translator(A, B, candidates={"ridge": RIDGE}) == TranslatorChoice(RIDGE, "given")
 
 
 def test_what_is_offered_by_default() -> None:
     A, B, others = worlds()
     choice = choose_translator(A, B, target_rows=others)
-    assert list(choice.scores) == list(TRANSLATOR_CANDIDATES)
+    assert sorted(choice.scores) == sorted(TRANSLATOR_CANDIDATES)
+    assert next(iter(choice.scores)) == "procrustes"
+    wide = choose_translator(np.hstack([A, A, A]), B, target_rows=others)
+    assert list(wide.scores) == list(TRANSLATOR_CANDIDATES)
     assert TRANSLATORS[next(iter(TRANSLATOR_CANDIDATES.values())).method].two_sided
     assert any(not TRANSLATORS[one.method].two_sided for one in TRANSLATOR_CANDIDATES.values())
 

@@ -13,6 +13,7 @@ from sklearn.linear_model import LinearRegression, Ridge
 
 from relstitch.errors import MismatchError, UsageError
 from relstitch.translation import TRANSLATORS, TranslatorSettings, apply_arrays, fit_arrays
+from relstitch.translation.linear import orthogonal
 from relstitch.translation.ridge import leave_one_out, spectrum
 from relstitch.translation.vectors import search_ranks
 
@@ -98,6 +99,20 @@ def test_procrustes_undoes_rotation_scale_and_shift(seed: int, scale: float) -> 
     B = rows(20, 6, seed)
     A = (scale * B @ turn(6, seed + 1) + 5.0).astype(np.float32)
     np.testing.assert_allclose(carried("procrustes", A, B, A), B, atol=1e-3)
+
+
+@pytest.mark.parametrize("shape", [(4, 7, 9), (4, 9, 7), (7, 7, 9), (8, 7, 9), (20, 7, 9), (20, 9, 7)])
+def test_the_rotation_is_that_of_the_whole_cross_covariance(shape: tuple[int, int, int]) -> None:
+    """One singular direction after the other; with fewer anchors than dimensions only those that they span."""
+    k, wide, other = shape
+    A, B = (one.astype(np.float64) for one in (rows(k, wide), rows(k, other, 1)))
+    A, B = A - A.mean(axis=0), B - B.mean(axis=0)
+    left, values, right = np.linalg.svd(A.T @ B)
+    spanned = min(k - 1, wide, other)
+    plain = sum(np.outer(left[:, at], right[at]) for at in range(spanned))
+    R, scale = orthogonal(A, B)
+    np.testing.assert_allclose(R, plain, atol=1e-9)
+    assert scale == pytest.approx(values[:spanned].sum() / np.square(A).sum())
 
 
 @settings(max_examples=10, deadline=None)

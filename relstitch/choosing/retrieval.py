@@ -18,6 +18,7 @@ from relstitch.translation.vectors import search_ranks
 _FEW_ANCHORS = 100
 _SMALL = 400
 _DISTRACTORS = 2000
+_DETERMINED = 2
 
 
 def _smoothing(**params: Any) -> TranslatorSettings:
@@ -34,7 +35,8 @@ TRANSLATOR_CANDIDATES: Mapping[str, TranslatorSettings] = {
     "ridge, λ=0.1": TranslatorSettings("ridge", {"penalty": 0.1}),
     "ridge": TranslatorSettings("ridge"),
 }
-"""What is tried, the preferred ones first. With the two-sided ones (smoothing) the target's rows are carried too."""
+"""What is tried, the preferred ones first, unless the anchors determine a rotation (see `choose_translator`). With
+the two-sided ones (smoothing) the target's rows are carried too."""
 
 
 @dataclass(frozen=True)
@@ -67,16 +69,23 @@ def choose_translator(
     candidate with the best mean reciprocal rank wins, unless an earlier one of the list is at most two standard
     errors of the paired difference behind it: the best of many is best by luck as well.
 
+    From twice as many anchors as the wider side has dimensions on, k ≥ 2·max(d_A, d_B), Procrustes stands before
+    the others. With k ≤ d anchors a rotation is fitted to what they span and knows nothing of the rest, and what
+    smooths over the anchors has the better guess. With twice as many every direction is seen, and its noise averaged;
+    smoothing then has little to add but its own bias, and the map that leaves the target's rows as they are is the
+    one to take unless it is clearly behind.
+
     Args:
         source: float32 [k, d_A], the anchors in the source's space.
         target: float32 [k, d_B], the same anchors in the target's space.
-        candidates: What to try, by the name to call it in a report, preferred ones first; default:
-            `TRANSLATOR_CANDIDATES`.
+        candidates: What to try, by the name to call it in a report, preferred ones first (Procrustes moves up as
+            said above); default: `TRANSLATOR_CANDIDATES`.
         seed: Deals the folds, and picks 2000 of the other rows where there are more.
         target_rows: float32 [n, d_B], other rows of the target to be confused with; anchors among them are left out.
 
     Returns:
-        The winner and every candidate's score. With fewer than 30 anchors the first candidate, untried.
+        The winner and every candidate's score, in the order of preference. With fewer than 30 anchors the first
+        candidate, untried.
 
     Raises:
         UsageError: No candidates; an unknown translator or parameter, or a parameter out of its range.
@@ -95,6 +104,7 @@ def choose_translator(
     if not offered:
         raise UsageError("A translator was to be chosen among no candidates; give at least one.")
     check_anchors(source, target)
+    offered = _by_preference(offered, len(source), max(source.shape[1], target.shape[1]))
     first = next(iter(offered.values()))
     if len(offered) == 1:
         return TranslatorChoice(first, "given")
@@ -106,6 +116,13 @@ def choose_translator(
         found = {name: _found(source, target, settings, rows, seed) for name, settings in offered.items()}
     scores = {name: round(float(one.mean()), 9) for name, one in found.items()}
     return TranslatorChoice(offered[_winner(found)], "held-out anchors", scores)
+
+
+def _by_preference(offered: Mapping[str, TranslatorSettings], k: int, width: int) -> Mapping[str, TranslatorSettings]:
+    """The candidates in the order of preference: rotations first where k anchors of this width determine one."""
+    if k < _DETERMINED * width:
+        return offered
+    return dict(sorted(offered.items(), key=lambda one: one[1].method != "procrustes"))
 
 
 def _others(target: Matrix, target_rows: Matrix | None, seed: int) -> Matrix:

@@ -28,7 +28,13 @@ def orthogonal(A: Numbers, B: Numbers) -> tuple[Numbers, float]:
         >>> R.round(6).tolist(), round(s, 6)
         ([[0.0, 1.0], [-1.0, 0.0]], 2.0)
     """
-    left, values, right = np.linalg.svd(A.T @ B, full_matrices=False)
+    if len(A) < min(A.shape[1], B.shape[1]):
+        # The rotation lives in what the anchors span: decomposed there, it is k by k numbers instead of d by d.
+        (P, upper_A), (Q, upper_B) = np.linalg.qr(A.T), np.linalg.qr(B.T)
+        left, values, right = np.linalg.svd(upper_A @ upper_B.T)
+        left, right = P @ left, right @ Q.T
+    else:
+        left, values, right = np.linalg.svd(A.T @ B, full_matrices=False)
     kept = values > values[0] * max(A.shape[1], B.shape[1]) * np.finfo(np.float64).eps
     size = float(np.square(A).sum())
     return left[:, kept] @ right[kept], float(values.sum()) / size if size else 0.0

@@ -32,6 +32,7 @@ class Case:
         B: float32 [n, d_B].
         labels: str [n].
         trained: How many training rows.
+        same: intp [n], the first row that holds the same text.
         anchors: intp [k].
         decoder: B's own, old one.
     """
@@ -40,8 +41,9 @@ class Case:
     B: Array
     labels: Array
     trained: int
+    same: Array
     anchors: Array
-    decoder: Any
+    decoder: Any = None
 
 
 @dataclass(frozen=True)
@@ -53,12 +55,14 @@ class Entry:
         fit: From a case to what carries rows of a side.
         old: Whether B's own decoder and index answer.
         to_decode: What fits it where a decoder reads the rows, if that differs from search.
+        purpose: What it was chosen for, ``decoding`` or ``search``; empty: both.
     """
 
     name: str
     fit: Callable[[Case], Carry]
     old: bool = True
     to_decode: Callable[[Case], Carry] | None = None
+    purpose: str = ""
 
     @property
     def ours(self) -> bool:
@@ -210,13 +214,13 @@ def our_entries() -> Iterator[Entry]:
 
     for name, method in TRANSLATORS.items():
         yield Entry(f"relstitch {name}", fixed(TranslatorSettings(name)), old=not method.two_sided)
-    yield Entry("relstitch auto, decoder kept", decoder_kept)
-    yield Entry("relstitch auto, decoder anew", decoder_anew, old=False)
+    yield Entry("relstitch auto, decoder kept", decoder_kept, purpose="decoding")
+    yield Entry("relstitch auto, decoder anew", decoder_anew, old=False, purpose="decoding")
     one_sided = {
         name: one for name, one in TRANSLATOR_CANDIDATES.items() if not TRANSLATORS[one.method].two_sided
     }  # fmt: skip
-    yield Entry("relstitch auto, index kept", search(one_sided))
-    yield Entry("relstitch auto, index anew", search(TRANSLATOR_CANDIDATES), old=False)
+    yield Entry("relstitch auto, index kept", search(one_sided), purpose="search")
+    yield Entry("relstitch auto, index anew", search(TRANSLATOR_CANDIDATES), old=False, purpose="search")
 
 
 def entries() -> tuple[list[Entry], list[str]]:
@@ -236,18 +240,26 @@ def entries() -> tuple[list[Entry], list[str]]:
     return found, notes
 
 
-def paired_rows(data: Path, pair: str) -> tuple[Array, Array, Array, int]:
-    """TREC in two encoders, training rows first: A, B, the labels, how many training rows."""
+def paired_rows(data: Path, pair: str) -> Case:
+    """TREC in two encoders, training rows first; no anchors yet."""
     files = [np.load(data / "embeddings" / f"trec-{name}.npz") for name in pair.split(":")]
     A, B = (np.concatenate([one["train"], one["test"]]).astype(np.float32) for one in files)
     labels = np.concatenate([files[1]["train_labels"], files[1]["test_labels"]]).astype(str)
-    return A, B, labels, len(files[1]["train"])
+    return Case(A, B, labels, len(files[1]["train"]), _same(B), np.arange(0))
+
+
+def _same(B: Array) -> Array:
+    """For every row the first one of the same text, which is all but equal: the batch shows in the last bits."""
+    around = unit(B - B.mean(axis=0))
+    blocks = (around[start : start + 1000] for start in range(0, len(B), 1000))
+    return np.concatenate([(block @ around.T > 0.999).argmax(axis=1) for block in blocks])
 
 
 def ranks_of(entry: Entry, case: Case, queries: Array, rows: Array) -> Array:
-    """At which place A's test texts find themselves among B's rows that are no anchors: intp [n]."""
+    """At which place A's test texts find themselves among B's texts, each once, that are no anchors: intp [n]."""
     others = np.setdiff1d(np.arange(len(case.B)), case.anchors)
-    truth = np.searchsorted(others, np.arange(case.trained, len(case.A)))
+    texts, first = np.unique(case.same[others], return_index=True)
+    truth, others = np.searchsorted(texts, case.same[case.trained :]), others[first]
     center = rows[case.anchors].mean(axis=0)
     # A method that is not ours gets whichever centre suits it better; ours always have the anchors' mean.
     centres = [center] if entry.ours else [center, np.zeros_like(center)]
