@@ -245,7 +245,9 @@ def test_the_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert code == 0, errors
     grown = storage.load_anchors(Path("grown.json"))
     assert [side.name for side in grown.sides] == ["one", "two"]
-    assert errors.endswith(f"Rows matched with confidence {grown.options['confidence']:.2f}.\n")
+    assert errors.endswith(
+        f"Rows matched with confidence {grown.options['confidence']:.2f} (0 to 1, higher is better).\n"
+    )
 
     apart = ("other-one.safetensors", "other-two.safetensors", "-s", "unsupervised", "-k", "20", "-o", "no.json")
     code, out, errors = run(*apart)

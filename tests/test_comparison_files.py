@@ -207,8 +207,8 @@ def test_the_verb_writes_tsv_to_a_pipe(desk: Path) -> None:
         ["cka", "plain", "noisy", "60"], ["cosine", "plain", "noisy", "52"]
     ]  # fmt: skip
     assert result.stderr.splitlines()[0] == (
-        "60 shared rows, 10 neighbours, 8 anchors (cosine, centred), chance from 5 permutations, 90% intervals from 5 "
-        "draws of rows."
+        "60 shared rows, 10 neighbours, 8 anchors (cosine, centred), chance (mean and 95th percentile) from 5 "
+        "permutations, 90% intervals from 5 draws of rows. 1 means equal; higher is more alike."
     )
 
 
@@ -219,7 +219,7 @@ def test_the_verb_takes_a_reference_by_path(desk: Path) -> None:
     assert set(values["latent_distance"]) == {"plain", "turned"}
     assert run(*FILES, "-m", "cka", "--reference", str(desk / "noisy.safetensors")).exit_code == 0
     shown = run(*FILES, "-a", "anchors.json", "--reference", "plain")
-    assert " Latent distance to plain: turned 0.000, noisy 0." in shown.stderr
+    assert " Latent distance to plain (0 means equal): turned 0.000, noisy 0." in shown.stderr
 
 
 def test_the_verb_writes_markdown(desk: Path) -> None:
@@ -228,7 +228,7 @@ def test_the_verb_writes_markdown(desk: Path) -> None:
     assert matrix[2].startswith("| plain | 1.000 | 0.")
     assert matrix[2].endswith(" | 1.000 |")
     table = run(*FILES[:2], "-m", "cka", "--markdown").stdout.splitlines()
-    assert table[0] == "| measure | left | right | value | interval | chance | chance 95 % | rows |"
+    assert table[0] == "| measure | left | right | value | interval | chance | chance 95% | rows |"
 
 
 def test_the_table_for_eyes(desk: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -242,8 +242,7 @@ def test_the_table_for_eyes(desk: Path, monkeypatch: pytest.MonkeyPatch) -> None
         "interval",
         "chance",
         "chance",
-        "95",
-        "%",
+        "95%",
         "rows",
     ]
     assert lines[3].split()[:3] == ["cka", "plain", "noisy"]

@@ -106,7 +106,7 @@ def test_a_network_in_onnx(desk: LogisticRegression) -> None:
         "There is no file 'wode' in this stitch for the decoder to be of; there are: wide, narrow."
     )
     assert refused(*FILES, "--decoder", "old.onnx", "--weights-layout", "inputs-first") == (
-        "--weights-layout: old.onnx is a network, whose weights lie as it says itself. Leave it out."
+        "--weights-layout: old.onnx is a network, which says itself how its weights are laid out. Leave the option out."
     )
 
 
@@ -115,7 +115,7 @@ def test_a_decoder_that_a_stitch_kept(desk: LogisticRegression, method: str) -> 
     done(*FILES, "--decoder", "ridge", "-m", method, "--save-decoder", "kept.safetensors")
     assert "auto\twide\tnarrow\tyes" in done(*FILES, "--decoder", "kept.safetensors")
     assert refused(*FILES, "--decoder", "kept.safetensors", "--input", "raw") == (
-        "kept.safetensors is a decoder file of relstitch, which says itself what it reads and answers. Leave --input, "
+        "kept.safetensors is a decoder file of relstitch, which already says what it reads and answers. Leave --input, "
         "--classes and --weights-layout out."
     )
 

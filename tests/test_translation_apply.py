@@ -745,7 +745,7 @@ def test_the_verb_says_what_the_library_says(folder: Path) -> None:
     assert (result.exit_code, result.stderr) == (0, "")
     assert result.stdout == (
         f"output\ty.safetensors\nkind\tembeddings\nrows\t{N}\ndimension\t{W}\nside\tsource\nfrom\tst:one\n"
-        "to\tst:other\nmethod\tridge\ncopied\tnone\n"
+        "to\tst:other\nmethod\tridge\nother columns or arrays copied\tnone\n"
     )
     expected = translate_embeddings(translator(), storage.load_embeddings("x.safetensors"))
     found = storage.load_embeddings("y.safetensors")

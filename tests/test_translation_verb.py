@@ -56,7 +56,7 @@ def fit(source: str, target: str, output: str, *options: str) -> Any:
 def test_fit_says_what_it_fitted(desk: Path) -> None:
     result = fit("a", "c", "t", "-m", "ridge", "--param", "penalty=0.5", "-k", "20")
     assert result.stdout == (
-        "method\tridge\nsettings\tpenalty: 0.5, normalise: yes\nchosen on\tgiven\nfrom\tst:a, 6 wide\n"
+        "method\tridge\nsettings\tpenalty: 0.5, normalise: yes\nchosen by\t--method\nfrom\tst:a, 6 wide\n"
         "to\tst:c, 8 wide\nanchors\t20\ntwo-sided\tno\nwidth of carried rows\t8\n"
     )
     assert result.stderr == FITTED
@@ -73,7 +73,7 @@ def test_auto_tells_every_candidate(desk: Path) -> None:
     made = storage.load_translator("t.safetensors")
     assert made.settings["held_out"] == told["held_out"]
     assert made.anchors[0].draw == 1
-    assert f"held out: {next(iter(TRANSLATOR_CANDIDATES))}\t" in fit("a", "c", "t", "--force").stdout
+    assert f"held-out MRR, {next(iter(TRANSLATOR_CANDIDATES))}\t" in fit("a", "c", "t", "--force").stdout
 
 
 def test_one_sided_leaves_the_target_as_it_is(desk: Path) -> None:
@@ -146,7 +146,7 @@ def test_a_hub_serves_every_pair(desk: Path) -> None:
     files = [f"{name}.safetensors" for name in "abc"]
     result = done("hub", *files, "-a", "anchors.json", "-o", "h.safetensors")
     assert result.stderr == "Wrote h.safetensors: 3 encoders, 8 wide.\n"
-    assert result.stdout.startswith("encoders\tst:a, st:b, st:c\nwidth\t8\nk\t40\nturns\t")
+    assert result.stdout.startswith("encoders\tst:a, st:b, st:c\nwidth\t8\nanchors\t40\niterations\t")
     told = json.loads(done("hub", *files, "-a", "anchors.json", "-o", "h.safetensors", "--force", "--json").stdout)
     assert told["encoders"] == ["st:a", "st:b", "st:c"]
     for one, other in (("a", "c"), ("c", "b")):

@@ -13,64 +13,84 @@ _ROWS, _HOW, _GATES = "Which rows", "How they will meet", "Gates"
 
 def advise(
     source: Annotated[
-        Path, typer.Argument(help="Embeddings of the encoder to be understood; no labels needed.", show_default=False)
+        Path, typer.Argument(help="Embeddings whose rows are to be answered; no labels needed.", show_default=False)
     ],
     target: Annotated[
         Path, typer.Argument(help="Embeddings of the encoder whose decoder or index answers.", show_default=False)
     ],
     anchors: Annotated[Path, typer.Option("--anchors", "-a", help="Anchors file.", show_default=False)],
     recall: Annotated[
-        bool, typer.Option("--recall", help="Forecast recall@1, though TARGET has labels.", rich_help_panel=_HOW)
+        bool, typer.Option("--recall", help="Forecast recall@1 even if TARGET has labels.", rich_help_panel=_HOW)
     ] = False,
     decoder: Annotated[
-        DecoderName, typer.Option("--decoder", "-d", help="What will learn the task.", rich_help_panel=_HOW)
+        DecoderName,
+        typer.Option("--decoder", "-d", help="The decoder to be trained on TARGET.", rich_help_panel=_HOW),
     ] = "logistic",
     strength: Annotated[
         float | None,
         typer.Option(
-            "--strength", help="Its regularisation; default: chosen on held-out anchors.", rich_help_panel=_HOW
+            "--strength",
+            help="The decoder's regularisation; default: chosen on held-out anchors.",
+            rich_help_panel=_HOW,
         ),
     ] = None,
     method: Annotated[
         Literal["auto", TranslatorName],
-        typer.Option("--method", "-m", help="A translator, or as held-out anchors favour.", rich_help_panel=_HOW),
+        typer.Option(
+            "--method", "-m", help="A translator, or auto: what does best on held-out anchors.", rich_help_panel=_HOW
+        ),
     ] = "auto",
     draw: Annotated[
-        int, typer.Option("--draw", min=0, help="Which draw of the anchors file.", rich_help_panel=_HOW)
+        int,
+        typer.Option("--draw", min=0, help="Which draw of the anchors file, counted from 0.", rich_help_panel=_HOW),
     ] = 0,
-    k: Annotated[int | None, typer.Option("-k", min=1, help="Use the first K anchors.", rich_help_panel=_HOW)] = None,
-    seed: Annotated[int, typer.Option("--seed", min=0, help="Deals the folds.", rich_help_panel=_HOW)] = 0,
+    k: Annotated[
+        int | None, typer.Option("-k", min=1, help="Use the first K anchors; default: all.", rich_help_panel=_HOW)
+    ] = None,
+    seed: Annotated[
+        int, typer.Option("--seed", min=0, help="Seed of the folds and halves of the anchors.", rich_help_panel=_HOW)
+    ] = 0,
     train_split: Annotated[
-        str, typer.Option("--train-split", help="TARGET's rows that are learned from.", rich_help_panel=_ROWS)
+        str, typer.Option("--train-split", help="Split of TARGET to train on.", rich_help_panel=_ROWS)
     ] = "train",
     test_split: Annotated[
-        str, typer.Option("--test-split", help="SOURCE's rows that will be answered.", rich_help_panel=_ROWS)
+        str, typer.Option("--test-split", help="Split of SOURCE to be answered.", rich_help_panel=_ROWS)
     ] = "test",
     source_side: Annotated[
         str | None,
-        typer.Option("--source-side", help="Side of parallel anchors that SOURCE holds.", rich_help_panel=_ROWS),
+        typer.Option("--source-side", help="Which side of parallel anchors SOURCE holds.", rich_help_panel=_ROWS),
     ] = None,
     target_side: Annotated[
         str | None,
-        typer.Option("--target-side", help="Side of parallel anchors that TARGET holds.", rich_help_panel=_ROWS),
+        typer.Option("--target-side", help="Which side of parallel anchors TARGET holds.", rich_help_panel=_ROWS),
     ] = None,
     min_accuracy: Annotated[
         float | None,
-        typer.Option("--min-accuracy", help="Exit 1 if the whole interval is below this.", rich_help_panel=_GATES),
+        typer.Option(
+            "--min-accuracy", help="Exit 1 if the whole interval is below this (0 to 1).", rich_help_panel=_GATES
+        ),
     ] = None,
     min_retention: Annotated[
         float | None,
-        typer.Option("--min-retention", help="The same, as a share of the ceiling.", rich_help_panel=_GATES),
+        typer.Option(
+            "--min-retention",
+            help="Exit 1 if the whole interval is below this share of the ceiling.",
+            rich_help_panel=_GATES,
+        ),
     ] = None,
     min_recall: Annotated[
         float | None,
-        typer.Option("--min-recall", help="Forecast recall@1; exit 1 if all of it is below.", rich_help_panel=_GATES),
+        typer.Option(
+            "--min-recall",
+            help="Forecast recall@1; exit 1 if its whole interval is below this.",
+            rich_help_panel=_GATES,
+        ),
     ] = None,
     json: shared.Json = False,
 ) -> None:
-    """Forecast what TARGET's decoder will be worth on SOURCE's rows: go or no-go, before a label of them is known.
+    """Forecast how well TARGET's decoder will answer SOURCE's rows, without their labels: go, undecided or no-go.
 
-    Without labels on TARGET's side: how often SOURCE's rows will find themselves among TARGET's.
+    Where TARGET has no labels either: recall@1, how often SOURCE's rows will find themselves among TARGET's.
     """
     from relstitch.forecasting import AdviseOptions, Gates
     from relstitch.forecasting import advise as run

@@ -18,25 +18,28 @@ def anchors(
     sources: shared.Sources,
     output: Annotated[Path, typer.Option("--output", "-o", help="The anchors file (.json).", show_default=False)],
     k: Annotated[
-        int | None, typer.Option("-k", min=1, help="How many anchors; default: 300, or all that are listed.")
+        int | None,
+        typer.Option("-k", min=1, help="How many anchors; default: 300; explicit, parallel: all that are listed."),
     ] = None,
     strategy: Annotated[StrategyName, typer.Option("--strategy", "-s", help="How they are chosen.")] = "uniform",
     seed: Annotated[int, typer.Option("--seed", min=0, help="Seed of the first draw; draw i uses seed + i.")] = 0,
-    draws: Annotated[int, typer.Option("--draws", min=1, help="How many lists to make.")] = 1,
+    draws: Annotated[int, typer.Option("--draws", min=1, help="How many lists of anchors to make.")] = 1,
     splits: Annotated[
         list[str] | None, typer.Option("--splits", help="Split to pick from (repeatable); default: train.")
     ] = None,
     ids: Annotated[
-        str | None, typer.Option("--ids", help="File of ids, one a line, for --strategy explicit.")
+        str | None, typer.Option("--ids", help="File of ids, one per line, for --strategy explicit.")
     ] = None,
     pairs: Annotated[
         str | None,
-        typer.Option("--pairs", help="Table of paired ids, one column a domain, for parallel and bootstrap."),
+        typer.Option("--pairs", help="Table of paired ids, one column per domain, for parallel and bootstrap."),
     ] = None,
     least_confidence: Annotated[
         float | None,
         typer.Option(
-            help="Refuse pairs of bootstrap and unsupervised with less confidence; default: .5.", min=0, max=1
+            help="Refuse what bootstrap or unsupervised matched with less confidence than this; default: .5.",
+            min=0,
+            max=1,
         ),
     ] = None,
     text: shared.Text = None,
@@ -58,11 +61,11 @@ def anchors(
     force: shared.Force = False,
     json: shared.Json = False,
 ) -> None:
-    """Pick anchors: the samples that every encoder will be compared by.
+    """Pick anchors: the samples by which encoders are compared.
 
     Several embeddings files: anchors for all their encoders at once, among the rows that they share.
-    With --strategy parallel, give one source a domain, in the order of the columns of --pairs.
-    Two embeddings files of items that ids do not pair: bootstrap grows pairs from some, unsupervised needs none.
+    With --strategy parallel, give one source per domain, in the order of the columns of --pairs.
+    Two embeddings files without common ids: bootstrap grows pairs from a few known ones, unsupervised needs none.
     """
     from relstitch import storage
     from relstitch.anchors import PickOptions, pick_anchors
@@ -146,4 +149,4 @@ def _report(picked: Any, sides: dict[str, Any], output: Path, *, json: bool) -> 
             warn(words if name == "main" else f"{name}: {words}")
     tell(f"Wrote {output}: {picked.n_draws} × {picked.k} anchors, {picked.strategy}, seed {picked.seed}.")
     if confidence is not None:
-        tell(f"Rows matched with confidence {confidence:.2f}.")
+        tell(f"Rows matched with confidence {confidence:.2f} (0 to 1, higher is better).")

@@ -13,7 +13,7 @@ from relstitch.names import MEASURES
 def compare(
     files: Annotated[
         list[Path],
-        typer.Argument(help="Two or more embeddings files, or relative files, one an encoder.", show_default=False),
+        typer.Argument(help="Two or more embeddings files, or relative files, one per encoder.", show_default=False),
     ],
     anchors: Annotated[
         Path | None,
@@ -29,30 +29,33 @@ def compare(
     ] = None,
     reference: Annotated[
         str | None,
-        typer.Option("--reference", help="Hold every file against this one (its path or its name in the table)."),
+        typer.Option(
+            "--reference", help="Compare every file with this one only (its path or its name in the table)."
+        ),
     ] = None,
     neighbours: Annotated[
-        int, typer.Option("--neighbours", "-k", min=1, help="Neighbours of mutual-knn and jaccard.")
+        int, typer.Option("--neighbours", "-k", min=1, help="Neighbours counted by mutual-knn and jaccard.")
     ] = 10,
     permutations: Annotated[
-        int, typer.Option("--permutations", min=0, help="Shuffles behind what chance gives; 0 for none.")
+        int, typer.Option("--permutations", min=0, help="Shuffles of rows that show what chance gives; 0 for none.")
     ] = 50,
     bootstrap: Annotated[
-        int, typer.Option("--bootstrap", min=0, help="Draws of rows behind each interval; 0 for none.")
+        int, typer.Option("--bootstrap", min=0, help="Draws of rows for each 90% interval; 0 for none.")
     ] = 100,
     limit: Annotated[
         int,
-        typer.Option("--limit", min=8, help="Rows of the sample for rsa, mutual-knn, jaccard, mrr, and intervals."),
+        typer.Option("--limit", min=8, help="Rows sampled for rsa, mutual-knn, jaccard, mrr and the intervals."),
     ] = 1000,
-    seed: Annotated[int, typer.Option("--seed", min=0, help="For the sample and all draws.")] = 0,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Seed of the sample, the shuffles and the draws.")] = 0,
     strict: shared.Strict = False,
     markdown: Annotated[bool, typer.Option("--markdown", help="The table as Markdown.")] = False,
     json: shared.Json = False,
 ) -> None:
-    """Compare spaces: how alike are they, what would chance give, and how sure is the figure?
+    """Compare spaces: how alike they are, what chance would give, and how certain each figure is.
 
-    Every value is 1 for equal spaces. cka, svcca, rsa, procrustes and mutual-knn do not change when a space is
-    rotated or rescaled; jaccard, mrr and cosine compare relative representations.
+    Every value is 1 for equal spaces, and higher is more alike.
+    cka, svcca, rsa, procrustes and mutual-knn ignore rotation and scale of a space.
+    jaccard, mrr and cosine compare relative representations.
     """
     from relstitch import storage
     from relstitch.comparison import CompareOptions

@@ -17,7 +17,7 @@ def stitch(
     files: Annotated[
         list[Path] | None,
         typer.Argument(
-            help="Embeddings files (with --anchors) or relative files, one an encoder.", show_default=False
+            help="Embeddings files (with --anchors) or relative files, one per encoder.", show_default=False
         ),
     ] = None,
     anchors: Annotated[
@@ -120,7 +120,7 @@ def stitch(
         Path | None,
         typer.Option(
             "--classes",
-            help="Its class names in the order of its outputs: a JSON list, or one a line.",
+            help="Its class names in the order of its outputs: a JSON list, or one per line.",
             rich_help_panel=_READY,
         ),
     ] = None,

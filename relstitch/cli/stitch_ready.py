@@ -112,7 +112,8 @@ def _named(of: str, spaces: Mapping[str, Any], by_path: Mapping[str, str]) -> st
 def _check_layout(given: ReadyGiven) -> None:
     if given.layout is not None:
         raise UsageError(
-            f"--weights-layout: {given.decoder} is a network, whose weights lie as it says itself. Leave it out."
+            f"--weights-layout: {given.decoder} is a network, which says itself how its weights are laid out. Leave "
+            "the option out."
         )
 
 
@@ -128,7 +129,7 @@ def _only_width(path: Path, widths: list[int]) -> int:
 def _check_own(given: ReadyGiven) -> None:
     if given.input is not None or given.classes is not None or given.layout is not None:
         raise UsageError(
-            f"{given.decoder} is a decoder file of relstitch, which says itself what it reads and answers. Leave "
+            f"{given.decoder} is a decoder file of relstitch, which already says what it reads and answers. Leave "
             "--input, --classes and --weights-layout out."
         )
 

@@ -18,47 +18,53 @@ _HOW = "How it is fitted"
 
 Output = Annotated[Path, typer.Option("--output", "-o", help="The file to write (.safetensors).", show_default=False)]
 AnchorsFile = Annotated[
-    Path, typer.Option("--anchors", "-a", help="Anchors file: what is fitted on.", show_default=False)
+    Path, typer.Option("--anchors", "-a", help="Anchors file: the samples to fit on.", show_default=False)
 ]
-Draw = Annotated[int, typer.Option("--draw", min=0, help="Which draw of the anchors file.", rich_help_panel=_HOW)]
-K = Annotated[int | None, typer.Option("-k", min=1, help="Use the first K anchors.", rich_help_panel=_HOW)]
+Draw = Annotated[
+    int, typer.Option("--draw", min=0, help="Which draw of the anchors file, counted from 0.", rich_help_panel=_HOW)
+]
+K = Annotated[
+    int | None, typer.Option("-k", min=1, help="Use the first K anchors; default: all.", rich_help_panel=_HOW)
+]
 
 
 @translate.command()
 def fit(
-    source: Annotated[Path, typer.Argument(help="Embeddings of the encoder to carry over.", show_default=False)],
-    target: Annotated[Path, typer.Argument(help="Embeddings of the encoder to reach.", show_default=False)],
+    source: Annotated[Path, typer.Argument(help="Embeddings of the encoder to carry from.", show_default=False)],
+    target: Annotated[Path, typer.Argument(help="Embeddings of the encoder to carry to.", show_default=False)],
     anchors: AnchorsFile,
     output: Output,
     method: Annotated[
         Literal["auto", TranslatorName],
         typer.Option(
-            "--method", "-m", help="What is fitted, or auto: as held-out anchors favour.", rich_help_panel=_HOW
+            "--method", "-m", help="A translator, or auto: what does best on held-out anchors.", rich_help_panel=_HOW
         ),
     ] = "auto",
     one_sided: Annotated[
         bool,
         typer.Option(
             "--one-sided",
-            help="Only what leaves the target's rows as they are, so that an index or decoder of it keeps working.",
+            help="Only methods that leave the target's rows as they are, so that its index or decoder keeps working.",
             rich_help_panel=_HOW,
         ),
     ] = False,
     param: Annotated[
         list[str] | None,
         typer.Option(
-            "--param", help="NAME=VALUE of the method (repeatable), e.g. penalty=0.1.", rich_help_panel=_HOW
+            "--param",
+            help="A parameter of the method, NAME=VALUE (repeatable), e.g. penalty=0.1.",
+            rich_help_panel=_HOW,
         ),
     ] = None,
     draw: Draw = 0,
     k: K = None,
     source_side: Annotated[
         str | None,
-        typer.Option("--source-side", help="Side of parallel anchors that SOURCE holds.", rich_help_panel=_HOW),
+        typer.Option("--source-side", help="Which side of parallel anchors SOURCE holds.", rich_help_panel=_HOW),
     ] = None,
     target_side: Annotated[
         str | None,
-        typer.Option("--target-side", help="Side of parallel anchors that TARGET holds.", rich_help_panel=_HOW),
+        typer.Option("--target-side", help="Which side of parallel anchors TARGET holds.", rich_help_panel=_HOW),
     ] = None,
     force: shared.Force = False,
     json: shared.Json = False,
@@ -183,10 +189,18 @@ def _show_fit(made: Any, choice: Any, output: Path, *, json: bool) -> None:
         held_out = dict(choice.scores)
         show_json({"output": str(output), **{k.replace(" ", "_"): v for k, v in facts.items()}, "held_out": held_out})
         return
-    for name, score in choice.scores.items():
-        facts[f"held out: {name}"] = score
-    show_facts("Translator", facts)
+    show_facts("Translator", _in_words(facts, choice))
     tell(f"Wrote {output}: {made.method}, from {made.source.spec} to {made.target.spec}.")
+
+
+def _in_words(facts: dict[str, Any], choice: Any) -> dict[str, Any]:
+    """The same for eyes: the settings on one level, and every candidate's score with the name of its measure."""
+    settings = {name: value for name, value in facts["settings"].items() if value is not None}
+    fitted = {f"fitted {name}": value for name, value in settings.pop("fitted", {}).items()}
+    by = {"given": "--method", "held-out anchors": "MRR of held-out anchors (1 is best)"}.get(choice.how, choice.how)
+    told = {"chosen by" if name == "chosen on" else name: value for name, value in facts.items()}
+    scores = {f"held-out MRR, {name}": score for name, score in choice.scores.items()}
+    return {**told, "settings": {**settings, **fitted}, "chosen by": by, **scores}
 
 
 translate.command()(apply)
@@ -195,19 +209,21 @@ translate.command()(apply)
 @translate.command()
 def evaluate(
     translator: Annotated[Path, typer.Argument(help="A translator file or a hub file.", show_default=False)],
-    source: Annotated[Path, typer.Argument(help="Embeddings of the source's encoder.", show_default=False)],
-    target: Annotated[Path, typer.Argument(help="Embeddings of the target's encoder.", show_default=False)],
+    source: Annotated[Path, typer.Argument(help="Embeddings of the translator's source.", show_default=False)],
+    target: Annotated[Path, typer.Argument(help="Embeddings of the translator's target.", show_default=False)],
     neighbours: Annotated[
         list[int] | None,
         typer.Option("--neighbours", "-n", min=1, help="The n of recall@n (repeatable); default: 1, 10."),
     ] = None,
     split: Annotated[
-        str | None, typer.Option("--split", help="Split that is looked up; default: test, or every row without one.")
+        str | None, typer.Option("--split", help="Split to look up; default: test, or every row if there is none.")
     ] = None,
     json: shared.Json = False,
 ) -> None:
     """Let rows of SOURCE look for themselves among the rows of TARGET, both through the translator.
 
+    recall@n: the share that find themselves among the n nearest. MRR: the mean of 1 ÷ rank.
+    Both go from 0 to 1, and higher is better.
     Rows that are anchors take no part.
     """
     from relstitch.report import show_facts, show_json, tell
@@ -221,7 +237,7 @@ def evaluate(
         show_json({"translator": str(translator), "method": found.method, **result.to_json()})
         return
     shares = {f"recall@{n}": share for n, share in result.recall.items()}
-    figures = {"mrr": result.mrr, "mean cosine": result.mean_cosine}
+    figures = {"MRR": result.mrr, "mean cosine to own row": result.mean_cosine}
     counts = {"queries": result.queries, "candidates": result.candidates}
     show_facts(f"{found.method}, {found.source.spec} to {found.target.spec}", {**shares, **figures, **counts})
     for note in result.notes:
@@ -244,7 +260,7 @@ def compose(
     output: Output,
     force: shared.Force = False,
 ) -> None:
-    """Make one translator from A to C, of one from A to B and one from B to C."""
+    """Make one translator from A to C out of one from A to B and one from B to C."""
     from relstitch import storage
     from relstitch.report import tell
     from relstitch.translation import compose as run
@@ -259,7 +275,7 @@ def compose(
 @translate.command()
 def hub(
     files: Annotated[
-        list[Path], typer.Argument(help="Embeddings files, one an encoder; two or more.", show_default=False)
+        list[Path], typer.Argument(help="Embeddings files, one per encoder; two or more.", show_default=False)
     ],
     anchors: AnchorsFile,
     output: Output,
@@ -270,7 +286,7 @@ def hub(
 ) -> None:
     """Join several encoders in one space, with one map each, by generalised Procrustes.
 
-    Evaluate and apply take the file as the translator of any two of its encoders.
+    evaluate and apply take the file as a translator between any two of its encoders.
     """
     from relstitch import storage
     from relstitch.report import show_facts, show_json, tell
@@ -289,5 +305,6 @@ def hub(
     if json:
         show_json({"output": str(output), **facts})
         return
-    show_facts("Hub", facts)
+    words = {"k": "anchors", "turns": "iterations"}
+    show_facts("Hub", {words.get(name, name): value for name, value in facts.items()})
     tell(f"Wrote {output}: {len(made.encoders)} encoders, {made.settings['width']} wide.")

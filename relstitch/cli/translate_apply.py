@@ -40,7 +40,7 @@ def apply(
         typer.Option(
             "--output",
             "-o",
-            help="The file to write: of the same kind as SOURCE, or .npy; of .npy and Parquet also .safetensors.",
+            help="The file to write: the same kind as SOURCE, or .npy; from .npy and Parquet also .safetensors.",
             show_default=False,
         ),
     ],
@@ -48,19 +48,21 @@ def apply(
         Literal["source", "target"] | None,
         typer.Option(
             "--side",
-            help="Whose rows they are; default: as an embeddings file says, else the translator's source.",
+            help="Which side's rows they are; default: as the embeddings file says, otherwise source.",
         ),
     ] = None,
     to: Annotated[
         str | None,
         typer.Option(
-            "--to", help="Of a hub: the encoder to go to, by name or as an embeddings file.", rich_help_panel=_HUB
+            "--to",
+            help="The encoder to carry the rows to: its name, or an embeddings file of it.",
+            rich_help_panel=_HUB,
         ),
     ] = None,
     origin: Annotated[
         str | None,
         typer.Option(
-            "--from", help="Of a hub: the encoder of the rows, where SOURCE does not say it.", rich_help_panel=_HUB
+            "--from", help="The encoder of the rows, where SOURCE does not say: likewise.", rich_help_panel=_HUB
         ),
     ] = None,
     vectors: Annotated[
@@ -80,10 +82,10 @@ def apply(
     force: shared.Force = False,
     json: shared.Json = False,
 ) -> None:
-    """Carry vectors from one encoder's space to the other's, block by block: a file may be larger than memory.
+    """Carry vectors from one encoder's space to the other's, block by block: files may be larger than memory.
 
-    Ids, labels, other columns and other arrays are copied along. The carried vectors are float32. Files other than
-    embeddings files do not say which encoder made them: their rows are taken for the translator's source's.
+    Ids, labels, other columns and other arrays are copied along. The carried vectors are float32.
+    Rows of a file that does not say which encoder made them are taken for the source's.
     """
     from relstitch.report import progress, show_facts, show_json, tell
     from relstitch.storage.vector_streams import Carrier, carry_vectors, open_vectors
@@ -109,6 +111,7 @@ def apply(
     if json:
         show_json(facts)
     else:
+        facts["other columns or arrays copied"] = facts.pop("copied")
         show_facts(f"Wrote {output}", facts)
 
 

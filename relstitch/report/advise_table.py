@@ -5,8 +5,12 @@ from relstitch.report.facts import show_facts
 from relstitch.report.streams import tell
 
 _EVIDENCE = {
-    "held_out": "on held-out anchors", "held_out_halves": "on held-out anchors, half of them fitted on",
-    "agreement": "agreement of two halves", "expected": "expected of the rows by their margins",
+    "held_out": "on held-out anchors", "held_out_halves": "on held-out anchors, fitted on half of them",
+    "expected": "on the source's rows, estimated from decision margins",
+    "agreement": "agreement of two halves of the anchors",
+}  # fmt: skip
+_ROWS = {
+    "asked": "source rows to be answered", "train": "target rows trained on", "candidates": "target rows searched",
 }  # fmt: skip
 
 
@@ -19,15 +23,19 @@ def show_forecast(forecast: Forecast) -> None:
     kept = forecast.retention
     facts = {
         "verdict": forecast.verdict,
-        f"{forecast.quantity}, {100 * forecast.level:.0f} % interval": _interval(
+        f"{forecast.quantity}, {100 * forecast.level:.0f}% interval": _interval(
             forecast.value, forecast.low, forecast.high
         ),
         **({} if kept is None else {"retention": _interval(*kept)}),
         **({} if forecast.ceiling is None else {"ceiling": f"{forecast.ceiling:.3f}"}),
         "floor": f"{forecast.floor:.3f}",
         "way": forecast.way,
-        **{_EVIDENCE[name]: f"{share:.3f}" for name, share in forecast.evidence.items() if name in _EVIDENCE},
-        **{name: str(count) for name, count in forecast.rows.items()},
+        **{
+            f"evidence: {said}": f"{forecast.evidence[name]:.3f}"
+            for name, said in _EVIDENCE.items()
+            if name in forecast.evidence
+        },
+        **{_ROWS.get(name, name): str(count) for name, count in forecast.rows.items()},
     }
     show_facts(f"{forecast.source} → {forecast.target}", facts)
     for reason in forecast.reasons:

@@ -10,7 +10,7 @@ from relstitch.artifacts.comparisons import CompareReport, Likeness
 from relstitch.report.facts import markdown_table, tsv
 from relstitch.report.streams import on_terminal, out, tell
 
-_HEADER = ("measure", "left", "right", "value", "interval", "chance", "chance 95 %", "rows")
+_HEADER = ("measure", "left", "right", "value", "interval", "chance", "chance 95%", "rows")
 _MISSING = "–"
 
 
@@ -31,17 +31,19 @@ def _ordered(report: CompareReport) -> list[Likeness]:
 
 
 def compare_summary(report: CompareReport) -> str:
-    """What the figures rest on, in one sentence or two."""
+    """What the figures rest on and how to read them, in a few sentences."""
     settings, rows = report.settings, report.rows
     parts = [f"{rows['shared']} shared rows", f"{settings['neighbours']} neighbours"]
     if settings["k"] is not None:
         parts.append(f"{settings['k']} anchors ({settings['projection']})")
     if settings["permutations"]:
-        parts.append(f"chance from {settings['permutations']} permutations")
+        parts.append(f"chance (mean and 95th percentile) from {settings['permutations']} permutations")
     if settings["bootstrap"]:
         parts.append(f"{settings['level']:.0%} intervals from {settings['bootstrap']} draws of rows")
     distances = ", ".join(f"{name} {value:.3f}" for name, value in _nearest_first(report))
-    return f"{', '.join(parts)}." + (f" Latent distance to {report.reference}: {distances}." if distances else "")
+    return f"{', '.join(parts)}. 1 means equal; higher is more alike." + (
+        f" Latent distance to {report.reference} (0 means equal): {distances}." if distances else ""
+    )
 
 
 def _nearest_first(report: CompareReport) -> list[tuple[str, float]]:
