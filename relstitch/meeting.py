@@ -1,14 +1,14 @@
 """How files meet: rows by id and content, anchors by content, nothing ever by position alone."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import reduce
 from itertools import combinations
 
 import numpy as np
 from numpy.typing import NDArray
 
-from relstitch.artifacts import AnchorList, Anchors, AnchorVectors, Rows
+from relstitch.artifacts import AnchorList, Anchors, AnchorVectors, Rows, Targets
 from relstitch.errors import MismatchError, UsageError, some
 
 Index = NDArray[np.intp]
@@ -235,6 +235,42 @@ def anchor_of(rows: Rows, anchors: AnchorList) -> Index:
                 continue
         found[row] = at
     return found
+
+
+def anchors_of_rows(rows: Rows, targets: Targets, anchors: AnchorList) -> tuple[Targets, Index]:
+    """The anchors' targets as the rows of one file have them, and which anchor each row is.
+
+    Args:
+        rows: n rows.
+        targets: Of the rows.
+        anchors: The k anchors.
+
+    Returns:
+        Of the k anchors, without a label where no row is the anchor; and intp [n], as `anchor_of`.
+
+    Example:
+        >>> rows, labels = Rows.build(["a", "b"]), Targets.from_labels(["cat", "dog"])
+        >>> known, among = anchors_of_rows(rows, labels, AnchorList(("b", "c"), ("", "")))
+        >>> known.present.tolist(), among.tolist()
+        ([True, False], [-1, 0])
+    """
+    among = anchor_of(rows, anchors)
+    where = np.full(len(anchors), -1, dtype=np.intp)
+    standing = np.flatnonzero(among >= 0)
+    where[among[standing]] = standing
+    known = targets.take(where)
+    return replace(known, present=known.present & (where >= 0)), among
+
+
+def rows_where(rows: Rows, chosen: NDArray[np.bool_]) -> Index:
+    """Where the chosen rows stand, in the order of their ids: a file's own order must not decide a figure.
+
+    Example:
+        >>> rows_where(Rows.build(["b", "a", "c"]), np.array([True, True, False])).tolist()
+        [1, 0]
+    """
+    at = np.flatnonzero(chosen)
+    return at[np.argsort(rows.ids[at], kind="stable")]
 
 
 def same_anchors(left: AnchorVectors, right: AnchorVectors) -> bool:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from relstitch.artifacts import ProjectionSpec
 from relstitch.artifacts.spaces import Matrix
 from relstitch.errors import MismatchError
-from relstitch.relative import project
+from relstitch.relative import project, unit_rows
 from relstitch.translation import TRANSLATORS, TranslatorSettings, apply_arrays, fit_arrays
 
 Carry = Callable[[Matrix], Matrix]
@@ -145,7 +145,7 @@ def spectrum_of(rows: Matrix) -> Spectrum:
         [0.0, 1.0]
     """
     mean = rows.mean(axis=0, dtype=np.float64)
-    unit = _unit(rows - mean)
+    unit = unit_rows(rows - mean)
     variances, axes = np.linalg.eigh(unit.T @ unit / len(unit))
     return Spectrum(mean, axes, np.maximum(variances, 0.0))
 
@@ -174,16 +174,10 @@ def colored(spectrum: Spectrum, power: float) -> Carry:
     transform = ((spectrum.axes * scale) @ spectrum.axes.T).astype(np.float32)
 
     def carry(X: Matrix) -> Matrix:
-        centred = np.subtract(X, spectrum.mean, dtype=np.float64).astype(np.float32)
-        return _unit(_unit(centred) @ transform)
+        turned = unit_rows(X - spectrum.mean).astype(np.float32) @ transform
+        return unit_rows(turned).astype(np.float32)
 
     return carry
-
-
-def _unit(X: NDArray[Any]) -> NDArray[Any]:
-    norms = np.linalg.norm(X, axis=1, keepdims=True)
-    unit: NDArray[Any] = X / np.where(norms > 0, norms, 1).astype(X.dtype)
-    return unit
 
 
 def rescaled(source: Carry, rows: Matrix, like: Matrix) -> Carry:

@@ -9,15 +9,15 @@ from threadpoolctl import threadpool_limits
 
 from relstitch.artifacts import Targets
 from relstitch.artifacts.spaces import Matrix
+from relstitch.choosing.folds import folds_for, folds_of, mean_scores, obstacle_among, preferred
 from relstitch.choosing.sides import Source
-from relstitch.choosing.strength import MIN_ANCHORS, Choice, folds_of, sample_of
+from relstitch.choosing.strength import Choice, sample_of
 from relstitch.choosing.way import WayChoice
 from relstitch.decoders.ready import ReadyDecoder, held_still, ready_predict
 from relstitch.scoring import score
 from relstitch.translation import TRANSLATORS
 from relstitch.ways import Carry, Way, cross, rescaled, way_of
 
-_FEW_ANCHORS = 100
 _PREFERRED = ("kernel", "ridge", "procrustes", "low-rank", "inverse", "affine")
 
 
@@ -86,22 +86,19 @@ def choose_ready_way(target: ReadyTarget, source: Source, candidates: Sequence[W
     none = Choice(None, "the decoder is trained already")
     if len(usable) == 1:
         return WayChoice(usable[0], none, "given")
-    obstacle = _obstacle(target.known)
+    obstacle = obstacle_among(target.known)
     if obstacle is not None:
         return WayChoice(usable[0], none, obstacle)
     hits: dict[str, list[NDArray[np.float64]]] = {way.name: [] for way in usable}
-    folds = 5 if len(target.anchors) <= _FEW_ANCHORS else 3
     # One BLAS thread: the matrices are small, and threads that wait for each other are slower.
     with threadpool_limits(1):
-        for out in folds_of(target.known, folds, seed):
+        for out in folds_of(target.known, folds_for(len(target.anchors)), seed):
             for name, carry in _fitted(usable, source, target, out, seed):
                 hits[name].append(_goodness(target.decoder, carry(source.anchors[out]), target.known.take(out)))
     goodness = {name: np.concatenate(parts) for name, parts in hits.items()}
-    scores = {name: round(float(found.mean()), 9) for name, found in goodness.items()}
-    best = goodness[max(scores, key=lambda name: scores[name])]
-    leads = ((way, best - goodness[way.name]) for way in usable)
-    won = next(way for way, lead in leads if lead.mean() <= lead.std(ddof=1) / np.sqrt(len(lead)))
-    return WayChoice(won, none, "held-out anchors", scores)
+    name = preferred(goodness, errors=1.0)
+    won = next(way for way in usable if way.name == name)
+    return WayChoice(won, none, "held-out anchors", mean_scores(goodness))
 
 
 def carry_to_ready(way: Way, source: Source, target: ReadyTarget) -> Carry:
@@ -141,15 +138,6 @@ def _fitted(
         if called not in plain:
             plain[called] = cross(way, source.anchors[kept], target.anchors[kept]).source
         yield way.name, rescaled(plain[called], rows, like) if way.rescale else plain[called]
-
-
-def _obstacle(known: Targets) -> str | None:
-    labelled = known.values[known.present]
-    if len(labelled) < MIN_ANCHORS:
-        return f"default: {len(labelled)} labelled anchors, fewer than {MIN_ANCHORS}"
-    if len(np.unique(labelled, axis=0)) < 2:
-        return "default: the anchors are all of one class"
-    return None
 
 
 def _goodness(decoder: ReadyDecoder, X: Matrix, truth: Targets) -> NDArray[np.float64]:

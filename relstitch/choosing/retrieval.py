@@ -9,13 +9,12 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from relstitch.artifacts.spaces import Matrix
-from relstitch.choosing.strength import MIN_ANCHORS
+from relstitch.choosing.folds import MIN_ANCHORS, folds_for, mean_scores, preferred
 from relstitch.errors import MismatchError, UsageError
 from relstitch.translation import TranslatorSettings, apply_arrays, fit_arrays
 from relstitch.translation.registry import check_anchors
-from relstitch.translation.vectors import search_ranks
+from relstitch.translation.vectors import search_ranks, unlike
 
-_FEW_ANCHORS = 100
 _SMALL = 400
 _DISTRACTORS = 2000
 _DETERMINED = 2
@@ -114,8 +113,7 @@ def choose_translator(
     # One BLAS thread while the matrices are small: threads that wait for each other are slower.
     with threadpool_limits(1 if len(source) <= _SMALL else None):
         found = {name: _found(source, target, settings, rows, seed) for name, settings in offered.items()}
-    scores = {name: round(float(one.mean()), 9) for name, one in found.items()}
-    return TranslatorChoice(offered[_winner(found)], "held-out anchors", scores)
+    return TranslatorChoice(offered[preferred(found, errors=2.0)], "held-out anchors", mean_scores(found))
 
 
 def _by_preference(offered: Mapping[str, TranslatorSettings], k: int, width: int) -> Mapping[str, TranslatorSettings]:
@@ -135,9 +133,8 @@ def _others(target: Matrix, target_rows: Matrix | None, seed: int) -> Matrix:
             f"The target's other rows have the shape {list(target_rows.shape)}, {bad} of them with NaN or infinite "
             f"values; expected finite rows [n, {target.shape[1]}], as the anchors are in the target."
         )
-    anchors = {row.tobytes() for row in np.ascontiguousarray(target)}
-    rows = np.ascontiguousarray(target_rows.astype(target.dtype))
-    kept = np.array([at for at, row in enumerate(rows) if row.tobytes() not in anchors], dtype=np.intp)
+    rows = target_rows.astype(target.dtype)
+    kept = unlike(rows, target)
     if len(kept) > _DISTRACTORS:
         kept = np.sort(np.random.default_rng(seed).choice(kept, _DISTRACTORS, replace=False))
     return rows[kept]
@@ -147,7 +144,7 @@ def _found(
     source: Matrix, target: Matrix, settings: TranslatorSettings, others: Matrix, seed: int
 ) -> NDArray[np.float64]:
     """The reciprocal rank of every anchor when it is held out: float64 [k]."""
-    folds = 5 if len(source) <= _FEW_ANCHORS else 3
+    folds = folds_for(len(source))
     found = np.zeros(len(source))
     order = np.random.default_rng(seed).permutation(len(source))
     for fold in range(folds):
@@ -162,10 +159,3 @@ def _found(
         )
         found[out] = 1.0 / search_ranks(queries, rows, truth.ravel(), center=center.mean(axis=0))
     return found
-
-
-def _winner(found: Mapping[str, NDArray[np.float64]]) -> str:
-    """The first candidate that is at most two standard errors of the paired difference behind the best."""
-    best = max(found, key=lambda name: found[name].mean())
-    leads = ((name, found[best] - one) for name, one in found.items())
-    return next(name for name, lead in leads if lead.mean() <= 2 * lead.std(ddof=1) / np.sqrt(len(lead)))

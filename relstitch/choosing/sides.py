@@ -66,10 +66,23 @@ def meeting_of(way: Way, source: Source, target: Target) -> Crossing:
         >>> met.source(X).shape == met.target(X).shape
         True
     """
-    crossing = cross(way, source.anchors, target.anchors, colorings=colorings_of(way, source, target))
+    crossing = crossing_without(way, source, target, np.empty(0, dtype=np.intp))
     if not way.rescale:
         return crossing
     return replace(crossing, source=rescaled(crossing.source, source.rows, crossing.target(target.train)))
+
+
+def crossing_without(way: Way, source: Source, target: Target, out: NDArray[np.intp]) -> Crossing:
+    """Fit a way on the anchors that are not held out; rescaling is for the caller, who knows which rows to take.
+
+    Args:
+        way: How the spaces meet; its coloring is that of all rows, which need no labels.
+        source: One side.
+        target: The other.
+        out: Which anchors are held out.
+    """
+    kept = np.delete(np.arange(len(target.anchors)), out)
+    return cross(way, source.anchors[kept], target.anchors[kept], colorings=colorings_of(way, source, target))
 
 
 def colorings_of(way: Way, source: Source, target: Target) -> tuple[Carry, Carry] | None:

@@ -1,6 +1,6 @@
 """Choosing a decoder's regularisation: scored on held-out anchors, never on test rows."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -9,11 +9,9 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from relstitch.artifacts import Decoder, Targets
+from relstitch.choosing.folds import folds_of, kinds_of, obstacle_among
 from relstitch.decoders import DecoderSettings, fit_path, method_of, predict
 from relstitch.scoring import LEADING, score
-
-MIN_ANCHORS = 30
-"""With fewer labelled anchors than this, the figures are too coarse to choose by."""
 
 _TRAIN_ROWS = 2000
 
@@ -110,27 +108,12 @@ def obstacle_of(known: Targets, targets: Targets, rows: NDArray[np.intp]) -> str
         targets: Of the n training rows.
         rows: intp [n], which anchor a training row is, -1 for none.
     """
-    labelled = known.take(known.present)
-    if len(labelled) < MIN_ANCHORS:
-        return f"default: {len(labelled)} labelled anchor{'s' * (len(labelled) != 1)}, fewer than {MIN_ANCHORS}"
-    if _kinds(labelled) < 2:
-        return "default: the anchors are all of one class"
-    if _kinds(targets.take(targets.present & (rows < 0))) < 2:
+    among = obstacle_among(known)
+    if among is not None:
+        return among
+    if kinds_of(targets.take(targets.present & (rows < 0))) < 2:
         return "default: the training rows that are no anchors are all of one class"
     return None
-
-
-def _kinds(targets: Targets) -> int:
-    return len(np.unique(targets.values, axis=0))
-
-
-def folds_of(targets: Targets, folds: int, seed: int) -> Iterator[NDArray[np.intp]]:
-    """Deal the labelled anchors into folds: class by class, so that each fold gets its share of every class."""
-    generator = np.random.default_rng(seed)
-    known = generator.permutation(np.flatnonzero(targets.present))
-    if targets.kind == "class":
-        known = known[np.argsort(targets.values[known], kind="stable")]
-    return (np.sort(known[fold::folds]) for fold in range(folds))
 
 
 def _scores(
@@ -149,12 +132,18 @@ def _scores(
         yield float(np.mean([one.metrics.get(LEADING[truth.kind], 0.0) for one in scored]))
 
 
-def draft_path(X: NDArray[Any], targets: Targets, settings: DecoderSettings, usable: int) -> Iterator[Decoder]:
-    """One decoder for every strength of the grid, on a sample of the usable rows."""
+def draft_path(
+    X: NDArray[Any],
+    targets: Targets,
+    settings: DecoderSettings,
+    usable: int,
+    strengths: Sequence[float] | None = None,
+) -> Iterator[Decoder]:
+    """One coarse decoder for every strength, by default of the grid, on a sample of the usable rows."""
     # C weighs the sum of the losses against the penalty: with fewer rows, the same balance needs a larger C.
     share = usable / len(X) if settings.method in ("logistic", "svm") else 1.0
-    strengths = [strength * share for strength in method_of(settings).grid]
-    return fit_path(X, targets, replace(settings, strength=None), strengths)
+    asked = method_of(settings).grid if strengths is None else strengths
+    return fit_path(X, targets, replace(settings, strength=None), [strength * share for strength in asked])
 
 
 def sample_of(rows: NDArray[np.intp], seed: int) -> NDArray[np.intp]:

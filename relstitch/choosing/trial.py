@@ -8,14 +8,13 @@ from numpy.typing import NDArray
 
 from relstitch.artifacts import Decoder, Targets
 from relstitch.artifacts.spaces import Matrix
-from relstitch.choosing.sides import Source, Target, colorings_of, usable
-from relstitch.choosing.strength import draft_path, folds_of, sample_of
+from relstitch.choosing.folds import folds_for, folds_of
+from relstitch.choosing.sides import Source, Target, crossing_without, usable
+from relstitch.choosing.strength import draft_path, sample_of
 from relstitch.decoders import DecoderSettings, decision_values
-from relstitch.ways import Crossing, Way, cross, rescaled
+from relstitch.ways import Crossing, Way, rescaled
 
 Goodness = NDArray[np.float64]
-FEW_ANCHORS = 100
-"""Up to so many anchors, five folds instead of three: every anchor that is left to fit on counts."""
 _LEVEL_ROWS = 1000
 _FEWEST_LEVEL_ROWS = 30
 
@@ -40,9 +39,8 @@ def try_ways(
 
     Source: control variates (Glasserman 2003, section 4.1).
     """
-    folds = 5 if len(target.anchors) <= FEW_ANCHORS else 3
     found: dict[tuple[str, str], list[tuple[Goodness, Goodness]]] = {}
-    for out in folds_of(target.known, folds, settings.seed):
+    for out in folds_of(target.known, folds_for(len(target.anchors)), settings.seed):
         fold = _Fold(target, out, settings)
         for way in ways:
             for name, source in sources.items():
@@ -115,9 +113,7 @@ class _Fold:
 
     def goodness(self, way: Way, name: str, source: Source) -> tuple[Goodness, Goodness]:
         """How well the asked anchors are answered, and the target's surprise at them: float64 [strengths, asked]."""
-        kept = np.delete(np.arange(len(self.target.anchors)), self.out)
-        colorings = colorings_of(way, source, self.target)
-        crossing = cross(way, source.anchors[kept], self.target.anchors[kept], colorings=colorings)
+        crossing = crossing_without(way, source, self.target, self.out)
         learned = self.learn(way, name, crossing)
         carry = crossing.source
         if way.rescale:

@@ -6,9 +6,10 @@ from dataclasses import dataclass, field
 import numpy as np
 from threadpoolctl import threadpool_limits
 
+from relstitch.choosing.folds import FEW_ANCHORS, mean_scores, preferred
 from relstitch.choosing.sides import Source, Target, usable
 from relstitch.choosing.strength import Choice, obstacle_of
-from relstitch.choosing.trial import FEW_ANCHORS, Goodness, try_ways
+from relstitch.choosing.trial import Goodness, try_ways
 from relstitch.decoders import DecoderSettings, method_of
 from relstitch.ways import CANDIDATES, DEFAULT, Way
 
@@ -88,11 +89,13 @@ def choose_ways(
         winners = {name: ways[0] for name, ways in fitting.items()}
         scores: dict[str, dict[str, float]] = {name: {} for name in sources}
         if len(candidates) > 1:
+            asked = int(target.known.present.sum())
             tried = try_ways(target, sources, candidates, _JUDGE)
             for name, ways in fitting.items():
                 hits = {way.name: _at_best(tried[name, way.name]) for way in ways}
-                scores[name] = {called: round(float(found.mean()), 9) for called, found in hits.items()}
-                winners[name] = next(way for way in ways if way.name == _winner(hits))
+                scores[name] = mean_scores(hits)
+                won = preferred(hits, errors=2.0 if asked <= FEW_ANCHORS else 1.0)
+                winners[name] = next(way for way in ways if way.name == won)
         how = "held-out anchors" if len(candidates) > 1 else "given"
         return {
             name: WayChoice(way, _strength(target, sources[name], way, settings), how, scores[name])
@@ -115,12 +118,3 @@ def _at_best(hits: Goodness) -> Goodness:
     """The goodness of each anchor's answer at the strength that is best over all."""
     best: Goodness = hits[int(np.argmax(hits.mean(axis=1)))]
     return best
-
-
-def _winner(hits: Mapping[str, Goodness]) -> str:
-    """The first candidate that is less than one standard error (two, of few anchors) behind the best."""
-    best = max(hits, key=lambda name: hits[name].mean())
-    leads = ((name, hits[best] - found) for name, found in hits.items())
-    # The best of many figures is partly luck, the more so the coarser they are.
-    errors = 2.0 if len(hits[best]) <= FEW_ANCHORS else 1.0
-    return next(name for name, lead in leads if lead.mean() <= errors * lead.std(ddof=1) / np.sqrt(len(lead)))

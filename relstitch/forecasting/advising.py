@@ -19,12 +19,12 @@ from relstitch.forecasting.sides import (
     asked_rows,
     check_anchors,
     check_splits,
-    in_order,
     labelled_sides,
 )
 from relstitch.forecasting.signals import search_signals, signals_of
 from relstitch.forecasting.table import ACCURACY, RECALL
 from relstitch.forecasting.verdict import Case, judge
+from relstitch.meeting import rows_where
 from relstitch.names import TRANSLATORS
 from relstitch.stitching.matrix import ways_of
 from relstitch.stitching.options import StitchOptions
@@ -127,7 +127,7 @@ def _accuracy(source: Side, target: Side, labels: Targets, options: AdviseOption
 
 def _recall(source: Side, target: Side, options: AdviseOptions) -> Forecast:
     asked = asked_rows(source, options.test_split)
-    rows = target.space.vectors[in_order(target.rows, target.free())]
+    rows = target.space.vectors[rows_where(target.rows, target.free())]
     choice = _translator(source, target, rows, options)
     places = Places(source.anchors.vectors, target.anchors.vectors, asked, rows)
     evidence = search_evidence(places, choice.settings, seed=options.seed)

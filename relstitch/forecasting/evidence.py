@@ -10,10 +10,11 @@ from threadpoolctl import threadpool_limits
 from relstitch.artifacts import Decoder, Targets
 from relstitch.artifacts.spaces import Matrix
 from relstitch.choosing import Source, Target, WayChoice
-from relstitch.choosing.sides import colorings_of
-from relstitch.choosing.strength import folds_of
-from relstitch.decoders import DecoderSettings, decision_values, fit_path, method_of
-from relstitch.ways import Crossing, Way, cross, rescaled
+from relstitch.choosing.folds import folds_of
+from relstitch.choosing.sides import crossing_without
+from relstitch.choosing.strength import draft_path
+from relstitch.decoders import DecoderSettings, decision_values, method_of
+from relstitch.ways import Crossing, Way, rescaled
 
 Numbers = NDArray[np.float64]
 _PARTS, _OWN_PARTS, _MOST = 5, 3, 5000
@@ -133,9 +134,7 @@ class _Trial:
 
     def fitted(self, out: NDArray[np.intp]) -> tuple[Crossing, Decoder]:
         """The meeting without the anchors that are out, and a decoder that has seen none of them."""
-        kept = np.delete(np.arange(len(self.target.anchors)), out)
-        colorings = colorings_of(self.way, self.source, self.target)
-        meeting = cross(self.way, self.source.anchors[kept], self.target.anchors[kept], colorings=colorings)
+        meeting = crossing_without(self.way, self.source, self.target, out)
         free = np.flatnonzero(self.target.targets.present & ~np.isin(self.target.rows, out))
         rows = _some(free)
         learned = meeting.target(self.target.train[rows])
@@ -166,9 +165,7 @@ def _crossed(X: Matrix, targets: Targets, settings: DecoderSettings) -> Answers:
 
 def _decoder(X: Matrix, targets: Targets, settings: DecoderSettings, usable: int) -> Decoder:
     strength = method_of(settings).strength if settings.strength is None else settings.strength
-    share = usable / len(X) if settings.method in ("logistic", "svm") else 1.0
-    strengths = [] if strength is None else [strength * share]
-    return next(iter(fit_path(X, targets, replace(settings, strength=None), strengths)))
+    return next(draft_path(X, targets, settings, usable, [] if strength is None else [strength]))
 
 
 def _gathered(answers: list[Answers]) -> Answers:

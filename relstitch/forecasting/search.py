@@ -12,7 +12,7 @@ from relstitch.artifacts.spaces import Matrix
 from relstitch.errors import MismatchError
 from relstitch.forecasting.evidence import evenly
 from relstitch.translation import TranslatorSettings, apply_arrays, fit_arrays
-from relstitch.translation.vectors import directions, search_ranks
+from relstitch.translation.vectors import directions, search_ranks, unlike
 
 Hits = NDArray[np.bool_]
 _PARTS, _ASKED, _CANDIDATES, _AT_ONCE = 5, 1000, 20_000, 1024
@@ -94,9 +94,8 @@ def search_evidence(places: Places, settings: TranslatorSettings, *, seed: int =
 
 def _different(places: Places) -> Matrix:
     """The rows that are searched, each vector once, without copies of anchors: a copy would be as right an answer."""
-    anchors = {row.tobytes() for row in np.ascontiguousarray(places.target)}
     rows = np.unique(places.rows, axis=0)
-    kept = np.array([at for at, row in enumerate(rows) if row.tobytes() not in anchors], dtype=np.intp)
+    kept = unlike(rows, places.target)
     if not len(kept):
         raise MismatchError(
             f"All {len(places.rows)} rows of the target that are no anchors equal one: there is nothing to find "

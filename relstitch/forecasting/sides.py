@@ -1,6 +1,6 @@
 """The two sides of a forecast: which rows are learned from, and which will be answered."""
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,7 +10,7 @@ from relstitch.artifacts.spaces import Matrix
 from relstitch.choosing import Source, Target
 from relstitch.errors import MismatchError, UsageError, some
 from relstitch.forecasting.verdict import Gates
-from relstitch.meeting import anchor_of, same_anchors
+from relstitch.meeting import anchor_of, anchors_of_rows, rows_where, same_anchors
 
 FEWEST = 10
 
@@ -99,17 +99,6 @@ def check_splits(source: Side, target: Side, options: AdviseOptions) -> None:
             )
 
 
-def in_order(rows: Rows, chosen: NDArray[np.bool_]) -> NDArray[np.intp]:
-    """Where the chosen rows stand, in the order of their ids: a file's own order must not deal the folds.
-
-    Example:
-        >>> in_order(Rows.build(["b", "a", "c"]), np.array([True, True, False])).tolist()
-        [1, 0]
-    """
-    at = np.flatnonzero(chosen)
-    return at[np.argsort(rows.ids[at], kind="stable")]
-
-
 def asked_rows(side: Side, split: str) -> Matrix:
     """The rows that will be answered: those of a split, or all where there is no such split, without the anchors.
 
@@ -123,7 +112,7 @@ def asked_rows(side: Side, split: str) -> Matrix:
             f"{side.name} holds {len(side.rows)} rows, and all of those to be answered are anchors. A forecast asks "
             "rows that are none; they need no labels. Encode some."
         )
-    return side.space.vectors[in_order(side.rows, chosen)]
+    return side.space.vectors[rows_where(side.rows, chosen)]
 
 
 def _learned(side: Side, options: AdviseOptions) -> NDArray[np.bool_]:
@@ -146,9 +135,8 @@ def labelled_sides(source: Side, target: Side, labels: Targets, options: AdviseO
     Raises:
         MismatchError: Fewer than 10 anchors with a label, or of fewer than 2 classes; or such training rows.
     """
-    at = in_order(target.rows, _learned(target, options))
-    among = anchor_of(target.rows, target.anchors.anchors)
-    known = _known(target, labels, among)
+    at = rows_where(target.rows, _learned(target, options))
+    known, among = anchors_of_rows(target.rows, labels, target.anchors.anchors)
     classes = len(np.unique(known.values[known.present]))
     if int(known.present.sum()) < FEWEST or classes < 2:
         raise MismatchError(
@@ -163,15 +151,6 @@ def labelled_sides(source: Side, target: Side, labels: Targets, options: AdviseO
             f"({int(taught.present.sum())} labels in all): there is nothing to forecast. Name the split that is "
             "learned from with --train-split."
         )
-    rows = source.space.vectors[in_order(source.rows, _learned(source, options))]
+    rows = source.space.vectors[rows_where(source.rows, _learned(source, options))]
     there = Target(target.space.vectors[at], taught, among[at], target.anchors.vectors, known)
     return Source(source.anchors.vectors, rows), there
-
-
-def _known(target: Side, labels: Targets, among: NDArray[np.intp]) -> Targets:
-    """The anchors' labels as the target's rows have them."""
-    where = np.full(len(target.anchors.anchors), -1, dtype=np.intp)
-    standing = np.flatnonzero(among >= 0)
-    where[among[standing]] = standing
-    known = labels.take(where)
-    return replace(known, present=known.present & (where >= 0))

@@ -10,10 +10,11 @@ from relstitch.artifacts.spaces import Matrix
 from relstitch.choosing import Source, Target, WayChoice, choose_ways, meeting_of
 from relstitch.decoders import DecoderSettings, fit_decoder, predict
 from relstitch.errors import UsageError
+from relstitch.meeting import rows_where
 from relstitch.scoring import Scored, score
 from relstitch.stitching.draws import Draw
 from relstitch.stitching.options import StitchOptions
-from relstitch.stitching.parties import Party, rows_where, targets_of_anchors
+from relstitch.stitching.parties import Party, targets_of_anchors
 from relstitch.ways import Way
 
 Found = dict[tuple[str, str, str], list[Scored]]

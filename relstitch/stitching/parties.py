@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from relstitch.artifacts import AnchorList, Rows, Targets
 from relstitch.errors import MismatchError, UsageError, some
-from relstitch.meeting import anchor_of, in_id_order, meet_all
+from relstitch.meeting import anchor_of, anchors_of_rows, in_id_order, meet_all, rows_where
 from relstitch.stitching.labels import Index, agreed_targets, common_layout, known_targets
 from relstitch.stitching.options import Space, StitchOptions
 
@@ -138,12 +138,6 @@ def gather_pair(
     return Gathering(parties, counts | more_counts, (*notes, *more_notes))
 
 
-def rows_where(rows: Rows, chosen: Mask) -> Index:
-    """Where the chosen rows stand, in the order of their ids."""
-    at = np.flatnonzero(chosen)
-    return at[np.argsort(rows.ids[at], kind="stable")]
-
-
 def _choose_rows(
     rows: Rows, labelled: Mask, draws: Sequence[AnchorList], options: StitchOptions
 ) -> tuple[Index, Index, dict[str, int], list[str]]:
@@ -233,17 +227,6 @@ def _repeats(rows: Rows, others: Rows, *, by_id: bool) -> Mask:
 def targets_of_anchors(party: Party, anchors: AnchorList) -> tuple[Targets, Index]:
     """The anchors' targets as one party knows them, and which anchor each of its rows is.
 
-    Args:
-        party: Whose labels are asked.
-        anchors: The k anchors.
-
-    Returns:
-        Of the k anchors, without a label where none of the party's rows is the anchor; and intp [n], the anchor of
-        every row, -1 for none.
+    As `relstitch.meeting.anchors_of_rows`.
     """
-    among = anchor_of(party.space.rows, anchors)
-    where = np.full(len(anchors), -1, dtype=np.intp)
-    standing = np.flatnonzero(among >= 0)
-    where[among[standing]] = standing
-    known = party.targets.take(where)
-    return replace(known, present=known.present & (where >= 0)), among
+    return anchors_of_rows(party.space.rows, party.targets, anchors)

@@ -15,14 +15,14 @@ from relstitch.choosing.ready import ReadyTarget, carry_to_ready, choose_ready_w
 from relstitch.decoders import DecoderSettings, decision_values, fit_decoder
 from relstitch.decoders.ready import ReadyDecoder, ready_predict
 from relstitch.errors import MismatchError, UsageError, some
-from relstitch.meeting import meet_all
+from relstitch.meeting import meet_all, rows_where
 from relstitch.relative import project
 from relstitch.scoring import Scored, score
 from relstitch.stitching.draws import Draw, anchor_draws
 from relstitch.stitching.keeping import sides_of
 from relstitch.stitching.matrix import Form, Key, Results
 from relstitch.stitching.options import Space, StitchOptions
-from relstitch.stitching.parties import Gathering, Party, gather, gather_pair, rows_where, targets_of_anchors
+from relstitch.stitching.parties import Gathering, Party, gather, gather_pair, targets_of_anchors
 from relstitch.stitching.ready_report import ABSOLUTE, report_on_ready
 from relstitch.translation import TRANSLATORS
 from relstitch.ways import Way, way_of

@@ -78,3 +78,19 @@ def search_ranks(
         # Rounding must not decide between equals.
         found[part] = (near >= own[:, None] - _ROUNDING).sum(axis=1)
     return found
+
+
+def unlike(rows: NDArray[Any], others: NDArray[Any]) -> NDArray[np.intp]:
+    """Which rows equal none of others, to the last bit: a copy of an anchor would be as right an answer as itself.
+
+    Args:
+        rows: [n, d].
+        others: [k, d], of the same dtype.
+
+    Example:
+        >>> unlike(np.array([[1.0], [2.0]]), np.array([[2.0]])).tolist()
+        [0]
+    """
+    known = {row.tobytes() for row in np.ascontiguousarray(others)}
+    found = (at for at, row in enumerate(np.ascontiguousarray(rows)) if row.tobytes() not in known)
+    return np.fromiter(found, dtype=np.intp)
