@@ -11,9 +11,10 @@ from scipy.linalg import fractional_matrix_power
 
 from relstitch.artifacts import ProjectionSpec, Targets
 from relstitch.choosing import Source, Target, choose_ways, meeting_of
+from relstitch.choosing.folds import near_best
 from relstitch.choosing.sides import colorings_of
 from relstitch.choosing.trial import try_ways
-from relstitch.decoders import DecoderSettings
+from relstitch.decoders import METHODS, DecoderSettings
 from relstitch.errors import MismatchError
 from relstitch.relative import project
 from relstitch.translation import TranslatorSettings
@@ -249,6 +250,37 @@ def test_near_equals_fall_to_the_first() -> None:
     assert (
         choose_ways(target_of(X, labels, 60), {"o": source}, DecoderSettings("ridge"), ways[::-1])["o"].way == ways[1]
     )
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.integers(0, 10_000), st.sampled_from([0.0, 0.5, 1.0, 2.0]))
+def test_the_near_best_are_those_a_plain_paired_difference_leaves(seed: int, errors: float) -> None:
+    rng = np.random.default_rng(seed)
+    found = {f"c{i}": (rng.random(40) < share).astype(np.float64) for i, share in enumerate(rng.uniform(0.5, 0.9, 6))}
+    means = {name: sum(hits.tolist()) / 40 for name, hits in found.items()}
+    best = next(name for name, mean in means.items() if mean == max(means.values()))
+    near = []
+    for name, hits in found.items():
+        lead = [float(a - b) for a, b in zip(found[best], hits, strict=True)]
+        mean = sum(lead) / 40
+        error = (sum((one - mean) ** 2 for one in lead) / 39 / 40) ** 0.5
+        if mean <= errors * error:
+            near.append(name)
+    assert near_best(found, errors=errors) == near
+    assert best in near
+
+
+def test_of_strengths_that_the_anchors_cannot_tell_apart_the_middle_is_taken() -> None:
+    X, labels = classes(300)
+    X = X + space(300, 6, seed=5)
+    target, source = target_of(X, labels, 60), Source(turned(X[:60]), turned(X))
+    way, asked = CANDIDATES[0], DecoderSettings("ridge")
+    choice = choose_ways(target, {"": source}, asked, [way])[""].strength
+    grid = METHODS["ridge"].grid
+    hits = dict(zip(grid, try_ways(target, {"": source}, [way], asked)["", way.name], strict=True))
+    near = [one for one in grid if one in near_best(hits, errors=1.0)]
+    assert len(near) > 1
+    assert choice.strength == near[len(near) // 2] != near[0]
 
 
 def test_only_the_targets_labels_of_anchors_and_training_rows_decide() -> None:

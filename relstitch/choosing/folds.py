@@ -1,11 +1,14 @@
 """What every choice on held-out anchors shares: how they are dealt, when they cannot be asked, who wins."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Hashable, Iterator, Mapping
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from relstitch.artifacts import Targets
+
+Candidate = TypeVar("Candidate", bound=Hashable)
 
 MIN_ANCHORS = 30
 """With fewer labelled anchors than this, the figures are too coarse to choose by."""
@@ -52,7 +55,7 @@ def kinds_of(targets: Targets) -> int:
     return len(np.unique(targets.values, axis=0))
 
 
-def mean_scores(found: Mapping[str, NDArray[np.float64]]) -> dict[str, float]:
+def mean_scores(found: Mapping[Candidate, NDArray[np.float64]]) -> dict[Candidate, float]:
     """The mean over the anchors, by candidate.
 
     Rounded: equal scores summed in another order may differ in the last digit, and ties have a winner.
@@ -60,7 +63,7 @@ def mean_scores(found: Mapping[str, NDArray[np.float64]]) -> dict[str, float]:
     return {name: round(float(one.mean()), 9) for name, one in found.items()}
 
 
-def preferred(found: Mapping[str, NDArray[np.float64]], *, errors: float) -> str:
+def preferred(found: Mapping[Candidate, NDArray[np.float64]], *, errors: float) -> Candidate:
     """The first candidate that is at most so many standard errors of the paired difference behind the best.
 
     Args:
@@ -74,7 +77,21 @@ def preferred(found: Mapping[str, NDArray[np.float64]], *, errors: float) -> str
         >>> preferred(coarse, errors=1.0), preferred(coarse, errors=0.5)
         ('first', 'best')
     """
+    return near_best(found, errors=errors)[0]
+
+
+def near_best(found: Mapping[Candidate, NDArray[np.float64]], *, errors: float) -> list[Candidate]:
+    """The candidates that are at most so many standard errors of the paired difference behind the best, in order.
+
+    Args:
+        found: float64 [k], how each anchor was answered, by candidate.
+        errors: How many.
+
+    Example:
+        >>> near_best({3.0: np.array([1.0, 0.0, 1.0, 1.0]), 1.0: np.ones(4), 0.3: np.zeros(4)}, errors=1.0)
+        [3.0, 1.0]
+    """
     means = mean_scores(found)
     best = found[max(means, key=lambda name: means[name])]
     leads = ((name, best - one) for name, one in found.items())
-    return next(name for name, lead in leads if lead.mean() <= errors * lead.std(ddof=1) / np.sqrt(len(lead)))
+    return [name for name, lead in leads if lead.mean() <= errors * lead.std(ddof=1) / np.sqrt(len(lead))]

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from relstitch.choosing.folds import FEW_ANCHORS, mean_scores, preferred
+from relstitch.choosing.folds import FEW_ANCHORS, mean_scores, near_best, preferred
 from relstitch.choosing.sides import Source, Target, usable
 from relstitch.choosing.strength import Choice, obstacle_of
 from relstitch.choosing.trial import Goodness, try_ways
@@ -48,7 +48,8 @@ def choose_ways(
     them. The candidate with the most right answers wins, unless an earlier one of the list is less than one standard
     error of the paired difference behind it (two with at most 100 anchors): few anchors cannot tell near-equals
     apart, and the list begins with what is best most often; of few anchors, with `relstitch.ways.DEFAULT`. The
-    decoder's strength is then chosen the same way for the winner alone.
+    decoder's strength is then tried the same way for the winner alone; of those that are at most one standard error
+    behind the best, the middle one is taken.
 
     Args:
         target: The side whose decoder answers. Its labels are the only ones looked at.
@@ -109,9 +110,10 @@ def _strength(target: Target, source: Source, way: Way, settings: DecoderSetting
     method = method_of(settings)
     if not method.grid:
         return Choice(None, "this decoder has no strength")
-    means = try_ways(target, {"": source}, [way], settings)["", way.name].mean(axis=1)
-    scores = dict(zip(method.grid, (round(float(mean), 9) for mean in means), strict=True))
-    return Choice(max(scores, key=lambda strength: scores[strength]), "held-out anchors", scores)
+    hits = dict(zip(method.grid, try_ways(target, {"": source}, [way], settings)["", way.name], strict=True))
+    # Strengths that the anchors cannot tell apart: either end of them is more likely to be wrong than the middle.
+    near = near_best(hits, errors=1.0)
+    return Choice(near[len(near) // 2], "held-out anchors", mean_scores(hits))
 
 
 def _at_best(hits: Goodness) -> Goodness:
