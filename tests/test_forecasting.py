@@ -35,6 +35,7 @@ from relstitch.forecasting import (
     AdviseOptions,
     Answers,
     Calibration,
+    Crossed,
     Evidence,
     Gates,
     Places,
@@ -47,8 +48,8 @@ from relstitch.forecasting import (
     signals_of,
 )
 from relstitch.forecasting.calibration import logit as log_odds
-from relstitch.forecasting.calibration import share_of
-from relstitch.forecasting.health import anchor_notes, class_notes
+from relstitch.forecasting.calibration import sampling, share_of
+from relstitch.forecasting.health import anchor_notes, class_notes, shift_notes
 from relstitch.forecasting.signals import expected_share
 from relstitch.forecasting.table import ACCURACY
 from relstitch.forecasting.verdict import Case, judge
@@ -60,12 +61,13 @@ from relstitch.ways import way_of
 Numbers = NDArray[np.float64]
 quick = settings(max_examples=20, deadline=None)
 shares = st.floats(0.02, 0.98)
-PLAIN = Calibration(gain=0.0, spread=0.1, weights={"agreement": 1.0}, free_spread=0.2, width=1.0)
+PLAIN = Calibration(gain=0.0, spread=0.1, free_spread=0.2, shift=0.3, width=1.0)
 RIDGE = AdviseOptions(decoder="ridge", way="procrustes")
 
 
 def signals(held_out: float = 0.8, agreement: float = 0.8, n: int = 300, rows: int = 500) -> Signals:
-    return Signals(held_out, 0.0, n, {"agreement": log_odds(agreement, rows)}, rows)
+    at = log_odds(held_out, n)
+    return Signals(at, sampling(at, n), 0.0, n, rows, free=log_odds(agreement, rows))
 
 
 def sides(spread: float = 0.7, k: int = 40, *, labels: bool = True, source_labels: bool = True) -> tuple[Side, Side]:
@@ -115,10 +117,10 @@ def test_answers_that_are_all_alike_have_an_expected_share_too(right: bool) -> N
 def plain_estimate(one: Calibration, seen: Signals) -> tuple[float, float, float]:
     """Two normal estimates joined: Bayes by a fine grid."""
     grid = np.linspace(-12, 12, 200_001)
-    at = logit((seen.held_out * seen.anchors + 0.5) / (seen.anchors + 1))
-    p = expit(at)
-    first = (at, one.spread**2 + 1 / (seen.anchors * p * (1 - p)))
-    other = seen.free["agreement"]
+    p = expit(seen.held_out)
+    first = (seen.held_out, one.spread**2 + (one.shift * seen.shift) ** 2 + 1 / (seen.anchors * p * (1 - p)))
+    other = float(seen.free or 0.0)
+    assert one.free_spread is not None
     second = (other, one.free_spread**2 + 1 / (seen.rows * expit(other) * expit(-other)))
     density = np.exp(sum(-((grid - mean) ** 2) / (2 * variance) for mean, variance in (first, second)))
     density /= density.sum()
@@ -130,9 +132,9 @@ def plain_estimate(one: Calibration, seen: Signals) -> tuple[float, float, float
 
 
 @quick
-@given(held_out=shares, agreement=shares, n=st.integers(20, 1000))
-def test_two_estimates_are_joined_as_bayes_has_it(held_out: float, agreement: float, n: int) -> None:
-    seen = signals(held_out, agreement, n)
+@given(held_out=shares, agreement=shares, n=st.integers(20, 1000), shift=st.floats(0.0, 2.0))
+def test_two_estimates_are_joined_as_bayes_has_it(held_out: float, agreement: float, n: int, shift: float) -> None:
+    seen = replace(signals(held_out, agreement, n), shift=shift)
     assert PLAIN.estimate(seen) == pytest.approx(plain_estimate(PLAIN, seen), abs=1e-4)
 
 
@@ -151,6 +153,14 @@ def test_intervals_hold_the_value_narrow_with_anchors_and_grow_with_the_width(
 
     assert width(PLAIN, seen, anchors=5000) < width(PLAIN, seen) < width(PLAIN, replace(seen, rows=50))
     assert width(replace(PLAIN, width=2.0), seen) == pytest.approx(2 * width(PLAIN, seen))
+    assert width(PLAIN, replace(seen, shift=1.0)) > width(PLAIN, seen)
+
+
+def test_without_other_evidence_the_anchors_stand_alone() -> None:
+    alone = signals(0.8, 0.3)
+    assert replace(PLAIN, free_spread=None).estimate(alone) == PLAIN.estimate(replace(alone, free=None))
+    assert PLAIN.estimate(replace(alone, free=None))[0] == pytest.approx(0.8, abs=0.01)
+    assert PLAIN.estimate(alone)[0] < 0.7
 
 
 def test_the_step_from_half_of_the_anchors_is_carried_on() -> None:
@@ -178,10 +188,10 @@ def test_verdicts() -> None:
 
 def test_reasons_are_words_with_numbers() -> None:
     assert judge(case(), Gates(accuracy=0.5)).reasons == (
-        "The whole interval (0.748 to 0.842) is at or above the gate, 0.500.",
+        "Even the low end of the interval, 0.748, is above the gate of 0.500.",
     )
     assert judge(case(notes=("A note.",)), Gates(accuracy=0.9)).reasons == (
-        "The whole interval (0.748 to 0.842) is below the gate, 0.900.", "A note.",
+        "Even the high end of the interval, 0.842, is below the gate of 0.900.", "A note.",
     )  # fmt: skip
     few = judge(case(signals=signals(n=20), labelled=20, floor=0.79), Gates())
     assert few.verdict == "undecided"
@@ -195,16 +205,33 @@ def test_how_many_more_anchors_settle_it() -> None:
     value, low, _ = PLAIN.estimate(signals(n=50))
     undecided = judge(case(signals=signals(n=50)), Gates(accuracy=low + 0.01))
     assert undecided.more_anchors is not None
-    assert f"About {undecided.more_anchors} more anchors would settle it, if they say what these say." in (
-        undecided.reasons
+    assert undecided.reasons[0].startswith("The gate of 0.7")
+    assert " lies within the interval, 0.7" in undecided.reasons[0]
+    assert undecided.reasons[1] == (
+        f"If further anchors agree with these, about {undecided.more_anchors} more would settle it."
     )
     enough = 50 + undecided.more_anchors
     assert PLAIN.estimate(signals(n=50), anchors=enough)[1] >= low + 0.01
     never = judge(case(), Gates(accuracy=value))
     assert never.more_anchors is None
     assert never.reasons[1] == (
-        "No number of anchors would settle it: it is too near. Score some labelled rows of the source instead."
+        "It is too near for more anchors to settle it: score some labelled rows of the source instead."
     )
+
+
+def test_fewer_than_30_anchors_never_say_go() -> None:
+    for gates in (Gates(), Gates(accuracy=0.5), Gates(retention=0.5)):
+        guess = judge(case(signals=signals(n=20), labelled=20), gates)
+        assert (guess.verdict, guess.more_anchors) == ("undecided", 10)
+        assert guess.reasons[1:] == (
+            "If further anchors agree with these, about 10 more would settle it.",
+            "Only 20 anchors could be asked; below 30 a forecast is hardly more than a guess.",
+        )
+    assert judge(case(signals=signals(n=20), labelled=20), Gates(accuracy=0.99)).verdict == "no-go"
+    low = PLAIN.estimate(signals(n=12))[1]
+    near = judge(case(signals=signals(n=12), labelled=12), Gates(accuracy=low + 1e-6))
+    assert near.more_anchors is not None
+    assert near.more_anchors >= 18
 
 
 @pytest.mark.parametrize("called", ["accuracy", "retention", "recall"])
@@ -246,11 +273,19 @@ def test_notes_on_classes() -> None:
     known = Targets.from_labels(["a", "b", "c"]).take(np.array([0, 1]))
     told = list(class_notes(known, np.array([[0.9, 0.1, 0.0], [0.4, 0.4, 0.2]])))
     assert told == [
-        "1 of 3 classes have no anchor, so nothing is known of them: c.",
+        "1 of 3 classes has no anchor, so nothing is known of it: c.",
         "The answers are spread over the classes otherwise than the training rows (50 % would have to move): other "
         "data, or a map that fails.",
     ]
     assert list(class_notes(known, np.array([[0.5, 0.5, 0.0], [0.5, 0.5, 0.0]]))) == []
+
+
+def test_notes_on_rows_from_elsewhere() -> None:
+    assert list(shift_notes(0.4, "one")) == []
+    assert list(shift_notes(0.97, "one")) == [
+        "The rows of one that will be answered are not like its others (their mean lies 1.0 standard deviations away): "
+        "they may be easier or harder, so the interval is wider."
+    ]
 
 
 def world(noise: float = 0.0) -> tuple[Target, Source, NDArray[np.float32]]:
@@ -280,19 +315,38 @@ def test_evidence_of_two_alike_and_of_two_strangers() -> None:
     assert bad.parts.share < 0.6
     assert bad.agreement < 0.8 * good.agreement
     assert good.shares.sum(axis=1) == pytest.approx([1, 1])
+    assert good.crossed.answers.share == pytest.approx(good.parts.share, abs=0.1)
+    assert bad.crossed.answers.share == pytest.approx(bad.parts.share, abs=0.15)
+    assert good.shift < 0.6
 
 
 def test_decoders_that_agree_on_nonsense_are_not_believed() -> None:
     """Two decoders that give one answer for every row agree wholly; the ceiling says what that is worth."""
     right, margin = np.arange(50) < 12, np.linspace(0.0, 1.0, 50)
     held_out = Answers(right, margin)
-    evidence = Evidence(held_out, held_out, margin, 1.0, np.array([[1.0, 0.0], [0.5, 0.5]]))
+    moved = Crossed(held_out, 0.004)
+    evidence = Evidence(held_out, held_out, moved, moved, margin, 1.0, np.array([[1.0, 0.0], [0.5, 0.5]]), 0.0)
     ceiling = Answers(np.arange(200) < 52, np.zeros(200))
     seen = signals_of(evidence, ceiling)
-    assert seen.free["agreement"] == seen.free["ceiling"] == log_odds(0.26, 200)
+    assert seen.free == log_odds(0.26, 200)
     assert ACCURACY.estimate(seen)[0] < 0.3
     less = signals_of(replace(evidence, agreement=0.1), ceiling)
-    assert less.free["agreement"] == log_odds(0.1, 50)
+    assert less.free == log_odds(0.1, 50)
+
+
+def test_agreement_of_halves_is_raised_by_the_step_to_all_anchors() -> None:
+    margin = np.linspace(0.0, 1.0, 100)
+    held_out, half = Answers(np.arange(100) < 80, margin), Answers(np.arange(100) < 70, margin)
+    moved, before = Crossed(held_out, 0.001), Crossed(half, 0.002)
+    evidence = Evidence(held_out, half, moved, before, margin, 0.6, np.full((2, 2), 0.5), 0.7)
+    seen = signals_of(evidence, Answers(np.arange(200) < 199, np.zeros(200)))
+    assert seen.free == pytest.approx(log_odds(0.6, 100) + 1.4 * (log_odds(0.8, 100) - log_odds(0.7, 100)))
+    assert seen.shift == 0.7
+    assert seen.noise == pytest.approx(0.001 / (0.797 * 0.203) ** 2, rel=0.01)
+    falling = signals_of(
+        replace(evidence, crossed=before, crossed_halves=moved), Answers(np.ones(9, bool), np.zeros(9))
+    )
+    assert falling.free == log_odds(0.6, 100)
 
 
 def test_a_held_out_anchor_does_not_judge_itself() -> None:
@@ -423,7 +477,7 @@ def test_rows_that_are_missing() -> None:
     )
     small = replace(target, space=target.space.take(~target.free()))
     assert refusal(source, small, AdviseOptions(recall=True)) == (
-        "All 0 rows of the target that are no anchors equal one: there is nothing to find among them. Encode the rows "
+        "Every row of the target is an anchor or equals one: there is nothing to find among them. Encode the rows "
         "that will be searched."
     )
 
@@ -504,7 +558,7 @@ def test_the_verb(files: list[str]) -> None:
     facts = dict(line.split("\t") for line in done.stdout.splitlines())
     assert facts["verdict"] == "go"
     assert facts["anchors"] == "40"
-    assert "is at or above the gate, 0.500." in done.stderr
+    assert "is above the gate of 0.500." in done.stderr
 
 
 def test_the_verb_as_json_and_its_gate(files: list[str]) -> None:

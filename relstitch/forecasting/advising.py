@@ -9,9 +9,9 @@ from relstitch.artifacts.spaces import Matrix
 from relstitch.choosing import TranslatorChoice, choose_translator, choose_ways
 from relstitch.decoders import DecoderSettings, method_of
 from relstitch.errors import UsageError
-from relstitch.forecasting.calibration import LEVEL
+from relstitch.forecasting.calibration import LEVEL, share_of
 from relstitch.forecasting.evidence import ceiling_of, gather_evidence
-from relstitch.forecasting.health import anchor_notes, class_notes
+from relstitch.forecasting.health import anchor_notes, class_notes, shift_notes
 from relstitch.forecasting.search import Places, search_evidence
 from relstitch.forecasting.sides import (
     AdviseOptions,
@@ -52,7 +52,8 @@ def advise(source: Side, target: Side, options: AdviseOptions | None = None) -> 
         MismatchError: Different anchors on the two sides, fewer than 10 of them (with labels), all of one class, or
             no row that is no anchor.
 
-    Source: ours; held-out anchors joined with agreement (Jiang et al. 2022) and confidence (Guillory et al. 2021).
+    Source: ours; what held-out anchors lose by crossing, done to the target's rows, and confidence (Guillory et al.
+        2021), joined with agreement (Jiang et al. 2022).
 
     Example:
         >>> import numpy as np
@@ -109,20 +110,23 @@ def _accuracy(source: Side, target: Side, labels: Targets, options: AdviseOption
     evidence, ceiling = gather_evidence(there, here, asked, choice, settings), ceiling_of(there, settings)
     signals = signals_of(evidence, ceiling)
     shares = evidence.shares
+    told = (*class_notes(there.known, shares), *shift_notes(evidence.shift, source.name))
     case = Case(
         "accuracy", signals, ACCURACY, floor=float(shares[1].max()), ceiling=ceiling.share, labelled=signals.anchors,
-        notes=(*_health(source, target), *class_notes(there.known, shares)),
+        notes=(*_health(source, target), *told),
     )  # fmt: skip
     figures = {
-        "held_out": evidence.parts.share, "held_out_halves": evidence.halves.share, "expected": signals.held_out,
-        "agreement": evidence.agreement, "ceiling": ceiling.share,
+        "held_out": evidence.parts.share, "held_out_halves": evidence.halves.share,
+        "crossed": evidence.crossed.answers.share, "crossed_halves": evidence.crossed_halves.answers.share,
+        "expected": share_of(signals.held_out), "agreement": evidence.agreement, "ceiling": ceiling.share,
+        "shift": evidence.shift,
     }  # fmt: skip
-    told = {
+    chosen = {
         "decoder": options.decoder, "strength": choice.strength.strength, "chosen_on": choice.how,
         "held_out_ways": dict(choice.scores),
     }  # fmt: skip
     counts = {"asked": len(asked), "train": int(there.targets.present.sum())}
-    return _forecast((source, target), case, options, choice.way.name, (figures, told, counts))
+    return _forecast((source, target), case, options, choice.way.name, (figures, chosen, counts))
 
 
 def _recall(source: Side, target: Side, options: AdviseOptions) -> Forecast:
@@ -137,7 +141,7 @@ def _recall(source: Side, target: Side, options: AdviseOptions) -> Forecast:
         notes=_health(source, target),
     )  # fmt: skip
     figures = {
-        "held_out": signals.held_out, "held_out_halves": float(evidence.halves.mean()),
+        "held_out": float(evidence.parts.mean()), "held_out_halves": float(evidence.halves.mean()),
         "agreement": evidence.agreement,
     }  # fmt: skip
     params = dict(choice.settings.params)

@@ -1,6 +1,5 @@
 """From evidence to a figure with an interval, by weights that were learned where the true figure was known."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from statistics import NormalDist
 
@@ -8,6 +7,8 @@ import numpy as np
 
 LEVEL = 0.9
 _Z = NormalDist().inv_cdf((1 + LEVEL) / 2)
+GAIN = 0.4
+"""Errors that fall with the root of the anchors still fall by 0.4 of what they fell by from half to four fifths."""
 
 
 def logit(share: float, n: int) -> float:
@@ -50,55 +51,61 @@ def sampling(value: float, n: int) -> float:
 
 @dataclass(frozen=True)
 class Signals:
-    """Evidence as numbers.
+    """Evidence as numbers, those of shares as log odds.
 
     Attributes:
-        held_out: What held-out anchors say of the share, with four fifths of the anchors fitted on.
-        step: By how much the log odds of held-out anchors rose from half of the anchors to four fifths.
-        anchors: How many anchors these two are of.
-        free: Log odds that need no held-out anchors, by name.
+        held_out: What held-out anchors say, with four fifths of the anchors fitted on.
+        noise: The variance it has because the anchors are so few and no more.
+        step: By how much it rose from half of the anchors to four fifths.
+        anchors: How many anchors these are of.
         rows: How many rows the figure that is forecast will be of.
+        free: What needs no held-out anchors says, with all anchors fitted on; None where nothing does.
+        shift: How far the rows that will be asked lie from those that anchors are drawn among.
     """
 
     held_out: float
+    noise: float
     step: float
     anchors: int
-    free: Mapping[str, float]
     rows: int
+    free: float | None = None
+    shift: float = 0.0
 
 
 @dataclass(frozen=True)
 class Calibration:
     """What makes a figure of evidence, all on the scale of log odds.
 
-    Two estimates are joined by their precisions. One is what held-out anchors say, and a part of the step from half
-    of the anchors to four fifths, since more of them will be fitted on. The other is a weighted mean of the evidence
-    that needs no held-out anchors. Neither is shifted by what other data taught: a shift of one data set is not that
-    of the next. What is learned is how far they are off.
+    Two estimates are joined by their precisions: what held-out anchors say, and what needs none. Neither is moved by
+    what other data taught: that one data set was easier than thought says nothing of the next. What is learned is how
+    far they are off.
 
     Attributes:
         gain: How much of the step is still to come with all anchors.
-        spread: Standard deviation of what the anchors' estimate misses beside their sampling.
-        weights: Of the other evidence, by name; empty where there is none.
-        free_spread: Standard deviation of what it misses beside the sampling of the rows.
+        spread: Standard deviation of what the anchors' estimate misses beside its noise.
+        free_spread: Standard deviation of what the other evidence misses beside the sampling of the rows; None where
+            there is none.
+        shift: What it misses more for every standard deviation that the asked rows lie away.
         width: What the interval is multiplied by, at least 1.
     """
 
     gain: float
     spread: float
-    weights: Mapping[str, float]
-    free_spread: float
+    free_spread: float | None
+    shift: float
     width: float
 
     def by_anchors(self, signals: Signals, *, anchors: int | None = None) -> tuple[float, float]:
         """The anchors' estimate and its variance; as if there were so many, if that is said."""
-        at = logit(signals.held_out, signals.anchors)
-        return at + self.gain * max(signals.step, 0.0), self.spread**2 + sampling(at, anchors or signals.anchors)
+        noise = signals.noise * signals.anchors / (anchors or signals.anchors)
+        moved = self.shift * signals.shift
+        return signals.held_out + self.gain * max(signals.step, 0.0), self.spread**2 + moved**2 + noise
 
-    def by_rows(self, signals: Signals) -> tuple[float, float]:
-        """The other evidence's estimate and its variance."""
-        value = sum(weight * signals.free[name] for name, weight in self.weights.items())
-        return value, self.free_spread**2 + sampling(value, signals.rows)
+    def by_rows(self, signals: Signals) -> tuple[float, float] | None:
+        """The other evidence's estimate and its variance, or None."""
+        if self.free_spread is None or signals.free is None:
+            return None
+        return signals.free, self.free_spread**2 + sampling(signals.free, signals.rows)
 
     def estimate(self, signals: Signals, *, anchors: int | None = None) -> tuple[float, float, float]:
         """The expected share and the ends of its interval.
@@ -111,8 +118,8 @@ class Calibration:
             Value, low, high, all in (0, 1).
         """
         middle, variance = self.by_anchors(signals, anchors=anchors)
-        if self.weights:
-            value, other = self.by_rows(signals)
+        if (rows := self.by_rows(signals)) is not None:
+            value, other = rows
             middle = (middle * other + value * variance) / (variance + other)
             variance = variance * other / (variance + other)
         half = self.width * _Z * float(np.sqrt(variance + sampling(middle, signals.rows)))

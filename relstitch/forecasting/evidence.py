@@ -14,28 +14,13 @@ from relstitch.choosing.folds import folds_of
 from relstitch.choosing.sides import crossing_without
 from relstitch.choosing.strength import draft_path
 from relstitch.decoders import DecoderSettings, decision_values, method_of
+from relstitch.forecasting.crossings import Answers, Crossed, Values, crossed, gathered, margin_of
+from relstitch.forecasting.shift import shift_of
 from relstitch.ways import Crossing, Way, rescaled
 
 Numbers = NDArray[np.float64]
 _PARTS, _OWN_PARTS, _MOST = 5, 3, 5000
-
-
-@dataclass(frozen=True, eq=False)
-class Answers:
-    """Answers for rows whose class is known.
-
-    Attributes:
-        right: bool [n], whether each is right.
-        margin: float64 [n], how far the best class was ahead of the second.
-    """
-
-    right: NDArray[np.bool_]
-    margin: Numbers
-
-    @property
-    def share(self) -> float:
-        """The share of right answers."""
-        return float(self.right.mean())
+_ASIDE, _FEWEST_ASIDE = 1000, 30
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,16 +30,22 @@ class Evidence:
     Attributes:
         parts: Held-out anchors, where four fifths of the anchors were fitted on.
         halves: Held-out anchors, where half of the anchors were fitted on.
+        crossed: The target's rows, as if they had crossed as those of `parts`.
+        crossed_halves: The target's rows, as if they had crossed as those of `halves`.
         margin: float64 [m], of the answers for the source's rows without labels.
         agreement: How often decoders that were fitted through either half of the anchors agree on those rows.
         shares: float64 [2, c], of the classes among the answers for those rows, and in the target's training rows.
+        shift: How far those rows lie from the source's others, in standard deviations.
     """
 
     parts: Answers
     halves: Answers
+    crossed: Crossed
+    crossed_halves: Crossed
     margin: Numbers
     agreement: float
     shares: Numbers
+    shift: float
 
 
 def gather_evidence(
@@ -70,7 +61,8 @@ def gather_evidence(
         settings: The decoder that will be trained; its seed deals the folds.
 
     Returns:
-        The evidence. Decoders are coarse ones, trained on at most 5000 rows.
+        The evidence. Decoders are coarse ones, trained on at most 5000 rows; up to 1000 of the target's rows, and at
+        most a quarter of those that are no anchors, are kept from each, to be asked.
 
     Raises:
         UsageError: Fewer than two classes among the target's training rows.
@@ -90,18 +82,19 @@ def gather_evidence(
         1.0
     """
     trial = _Trial(target, source, choice.way, replace(settings, strength=choice.strength.strength))
-    asked = asked[evenly(len(asked), _MOST)]
+    some = asked[evenly(len(asked), _MOST)]
     with threadpool_limits(1):
-        parts = _gathered([trial.held_out(out)[0] for out in folds_of(target.known, _PARTS, settings.seed)])
-        two = [trial.held_out(out) for out in folds_of(target.known, 2, settings.seed)]
-        first, second = (_classes(decoder, meeting.source(asked)) for _, meeting, decoder in two)
-        meeting, decoder = trial.fitted(np.empty(0, dtype=np.intp))
-        values = decision_values(decoder, meeting.source(asked))
-    codes = np.bincount(_codes(decoder, target)[values.argmax(axis=1)], minlength=len(target.targets.names))
+        parts, _ = trial.dealt(_PARTS, some[:0])
+        halves, (first, second) = trial.dealt(2, some)
+        meeting, decoder = trial.fitted(np.empty(0, dtype=np.intp), trial.aside(0))
+        values = trial.values(decoder, meeting.source(some))
+    codes = np.bincount(values.argmax(axis=1), minlength=values.shape[1])
     known = target.targets.values[target.targets.present]
-    shares = np.stack([codes / len(asked), np.bincount(known, minlength=len(codes)) / len(known)])
-    halves = _gathered([answers for answers, _, _ in two])
-    return Evidence(parts, halves, _margin(values), float((first == second).mean()), shares)
+    shares = np.stack([codes / len(some), np.bincount(known, minlength=len(codes)) / len(known)])
+    return Evidence(
+        _held_out(parts), _held_out(halves), crossed(parts), crossed(halves), margin_of(values),
+        float((first == second).mean()), shares, shift_of(source, some),
+    )  # fmt: skip
 
 
 def ceiling_of(target: Target, settings: DecoderSettings) -> Answers:
@@ -132,10 +125,44 @@ class _Trial:
     way: Way
     settings: DecoderSettings
 
-    def fitted(self, out: NDArray[np.intp]) -> tuple[Crossing, Decoder]:
-        """The meeting without the anchors that are out, and a decoder that has seen none of them."""
+    def dealt(self, folds: int, asked: Matrix) -> tuple[Values, list[NDArray[np.intp]]]:
+        """Every anchor held out once; and the classes that each fold's decoder gives other rows of the source."""
+        found, answers = [], []
+        for fold, out in enumerate(folds_of(self.target.known, folds, self.settings.seed)):
+            aside = self.aside(fold)
+            meeting, decoder = self.fitted(out, aside)
+            here = self.values(decoder, meeting.source(self.source.anchors[out]))
+            there = self.values(decoder, meeting.target(self.target.anchors[out]))
+            known = self.target.known.values[out].astype(np.intp)
+            rows, classes = there, known
+            if len(aside):
+                rows = self.values(decoder, meeting.target(self.target.train[aside]))
+                classes = self.target.targets.values[aside].astype(np.intp)
+            found.append(Values(here, there, known, rows, classes))
+            if len(asked):
+                answers.append(self.values(decoder, meeting.source(asked)).argmax(axis=1))
+        return Values(*(np.concatenate(parts) for parts in zip(*map(_columns, found), strict=True))), answers
+
+    def aside(self, fold: int) -> NDArray[np.intp]:
+        """Rows to be kept from a fold's decoder: of every class the same share; none where they would be few."""
+        others = np.flatnonzero(self.target.targets.present & (self.target.rows < 0))
+        share = min(0.25, _ASIDE / max(len(others), 1))
+        others = np.random.default_rng(self.settings.seed).permutation(others)
+        classes = self.target.targets.values[others]
+        kept = []
+        for code in np.unique(classes):
+            own = others[classes == code]
+            few = int(share * len(own))
+            kept.append(own[fold % 4 * few : (fold % 4 + 1) * few])
+        aside = np.sort(np.concatenate(kept))
+        return aside if len(aside) >= _FEWEST_ASIDE else aside[:0]
+
+    def fitted(self, out: NDArray[np.intp], aside: NDArray[np.intp]) -> tuple[Crossing, Decoder]:
+        """The meeting without the anchors that are out, and a decoder that has seen none of them, nor those aside."""
         meeting = crossing_without(self.way, self.source, self.target, out)
-        free = np.flatnonzero(self.target.targets.present & ~np.isin(self.target.rows, out))
+        usable = self.target.targets.present & ~np.isin(self.target.rows, out)
+        usable[aside] = False
+        free = np.flatnonzero(usable)
         rows = _some(free)
         learned = meeting.target(self.target.train[rows])
         if self.way.rescale:
@@ -143,12 +170,12 @@ class _Trial:
             meeting = replace(meeting, source=rescaled(meeting.source, like, learned))
         return meeting, _decoder(learned, self.target.targets.take(rows), self.settings, len(free))
 
-    def held_out(self, out: NDArray[np.intp]) -> tuple[Answers, Crossing, Decoder]:
-        """The answers for the anchors that are out."""
-        meeting, decoder = self.fitted(out)
-        values = decision_values(decoder, meeting.source(self.source.anchors[out]))
-        right = _codes(decoder, self.target)[values.argmax(axis=1)] == self.target.known.values[out]
-        return Answers(right, _margin(values)), meeting, decoder
+    def values(self, decoder: Decoder, X: Matrix) -> Numbers:
+        """Decision values in the target's order of classes; one that the decoder has not seen never wins."""
+        found = decision_values(decoder, X).astype(np.float64)
+        values = np.repeat(found.min(axis=1, keepdims=True) - 1, len(self.target.targets.names), axis=1)
+        values[:, _codes(decoder, self.target.targets)] = found
+        return values
 
 
 def _crossed(X: Matrix, targets: Targets, settings: DecoderSettings) -> Answers:
@@ -158,9 +185,9 @@ def _crossed(X: Matrix, targets: Targets, settings: DecoderSettings) -> Answers:
         kept = np.delete(np.arange(len(X)), out)
         decoder = _decoder(X[kept], targets.take(kept), settings, len(kept))
         values = decision_values(decoder, X[out])
-        codes = np.array([targets.names.index(name) for name in decoder.names], dtype=np.intp)
-        answers.append(Answers(codes[values.argmax(axis=1)] == targets.values[out], _margin(values)))
-    return _gathered(answers)
+        right = _codes(decoder, targets)[values.argmax(axis=1)] == targets.values[out]
+        answers.append(Answers(right, margin_of(values)))
+    return gathered(answers)
 
 
 def _decoder(X: Matrix, targets: Targets, settings: DecoderSettings, usable: int) -> Decoder:
@@ -168,24 +195,16 @@ def _decoder(X: Matrix, targets: Targets, settings: DecoderSettings, usable: int
     return next(draft_path(X, targets, settings, usable, [] if strength is None else [strength]))
 
 
-def _gathered(answers: list[Answers]) -> Answers:
-    return Answers(np.concatenate([one.right for one in answers]), np.concatenate([one.margin for one in answers]))
+def _columns(values: Values) -> tuple[NDArray[Any], ...]:
+    return values.source, values.target, values.known, values.rows, values.classes
 
 
-def _codes(decoder: Decoder, target: Target) -> NDArray[np.intp]:
-    return np.array([target.targets.names.index(name) for name in decoder.names], dtype=np.intp)
+def _held_out(values: Values) -> Answers:
+    return Answers(values.source.argmax(axis=1) == values.known, margin_of(values.source))
 
 
-def _classes(decoder: Decoder, X: Matrix) -> NDArray[np.object_]:
-    names: NDArray[np.object_] = np.array(decoder.names, dtype=object)
-    chosen: NDArray[np.object_] = names[decision_values(decoder, X).argmax(axis=1)]
-    return chosen
-
-
-def _margin(values: NDArray[Any]) -> Numbers:
-    ahead = np.sort(values, axis=1)[:, -2:]
-    margin: Numbers = (ahead[:, 1] - ahead[:, 0]).astype(np.float64)
-    return margin
+def _codes(decoder: Decoder, targets: Targets) -> NDArray[np.intp]:
+    return np.array([targets.names.index(name) for name in decoder.names], dtype=np.intp)
 
 
 def _some(rows: NDArray[np.intp]) -> NDArray[np.intp]:

@@ -12,6 +12,7 @@ from relstitch.errors import some
 from relstitch.relative import mean_cosine
 
 SHIFTED = 0.15
+AWAY = 0.4
 
 
 def anchor_notes(anchors: Matrix, name: str) -> Iterator[str]:
@@ -58,10 +59,31 @@ def class_notes(known: Targets, shares: NDArray[np.float64]) -> Iterator[str]:
     taught = np.flatnonzero(shares[1] > 0)
     missed = [known.names[code] for code in taught.tolist() if not (known.values[known.present] == code).any()]
     if missed:
-        yield f"{len(missed)} of {len(taught)} classes have no anchor, so nothing is known of them: {some(missed)}."
+        have, them = ("has", "it") if len(missed) == 1 else ("have", "them")
+        yield (
+            f"{len(missed)} of {len(taught)} classes {have} no anchor, so nothing is known of {them}: {some(missed)}."
+        )
     moved = float(np.abs(shares[0] - shares[1]).sum() / 2)
     if moved > SHIFTED:
         yield (
             f"The answers are spread over the classes otherwise than the training rows ({100 * moved:.0f} % would "
             "have to move): other data, or a map that fails."
+        )
+
+
+def shift_notes(shift: float, name: str) -> Iterator[str]:
+    """What a reader should know of the rows that will be answered.
+
+    Args:
+        shift: From `relstitch.forecasting.shift_of`.
+        name: What to call the encoder.
+
+    Example:
+        >>> list(shift_notes(0.1, "one"))
+        []
+    """
+    if shift > AWAY:
+        yield (
+            f"The rows of {name} that will be answered are not like its others (their mean lies {shift:.1f} standard "
+            "deviations away): they may be easier or harder, so the interval is wider."
         )

@@ -98,7 +98,7 @@ def _different(places: Places) -> Matrix:
     kept = unlike(rows, places.target)
     if not len(kept):
         raise MismatchError(
-            f"All {len(places.rows)} rows of the target that are no anchors equal one: there is nothing to find "
+            "Every row of the target is an anchor or equals one: there is nothing to find "
             "among them. Encode the rows that will be searched."
         )
     return rows[kept[evenly(len(kept), _CANDIDATES)]]

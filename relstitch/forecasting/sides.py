@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from relstitch.artifacts import AnchorVectors, Embeddings, Rows, Targets
 from relstitch.artifacts.spaces import Matrix
 from relstitch.choosing import Source, Target
-from relstitch.errors import MismatchError, UsageError, some
+from relstitch.errors import MismatchError, UsageError, counted, some
 from relstitch.forecasting.verdict import Gates
 from relstitch.meeting import anchor_of, anchors_of_rows, rows_where, same_anchors
 
@@ -77,8 +77,8 @@ def check_anchors(source: Side, target: Side) -> None:
         )
     if len(source.anchors.anchors) < FEWEST:
         raise MismatchError(
-            f"A forecast was asked for with {len(source.anchors.anchors)} anchors; at least {FEWEST} are needed, and "
-            "some hundred make it sharp. Pick more anchors."
+            f"A forecast was asked for with {counted(len(source.anchors.anchors), 'anchor')}; at least {FEWEST} are "
+            "needed, and some hundred make it sharp. Pick more anchors."
         )
 
 
@@ -109,8 +109,8 @@ def asked_rows(side: Side, split: str) -> Matrix:
     chosen = free & side.rows.in_splits(split) if split in side.rows.split_names else free
     if not chosen.any():
         raise MismatchError(
-            f"{side.name} holds {len(side.rows)} rows, and all of those to be answered are anchors. A forecast asks "
-            "rows that are none; they need no labels. Encode some."
+            f"{side.name} holds {counted(len(side.rows), 'row')}, and all of those to be answered are anchors. A "
+            "forecast asks rows that are none; they need no labels. Encode some."
         )
     return side.space.vectors[rows_where(side.rows, chosen)]
 
@@ -140,9 +140,10 @@ def labelled_sides(source: Side, target: Side, labels: Targets, options: AdviseO
     classes = len(np.unique(known.values[known.present]))
     if int(known.present.sum()) < FEWEST or classes < 2:
         raise MismatchError(
-            f"{int(known.present.sum())} of {len(known)} anchors have a label in {target.name}, of {classes} "
-            f"classes. A forecast of accuracy needs {FEWEST} or more, of 2 classes. Pick more anchors among "
-            "labelled rows, or ask for recall instead (--recall)."
+            f"{int(known.present.sum())} of {len(known)} anchors {'has' if known.present.sum() == 1 else 'have'} a "
+            f"label in {target.name}, of {counted(classes, 'class', 'classes')}. A forecast of accuracy needs "
+            f"{FEWEST} or more, of 2 classes. Pick more anchors among labelled rows, or ask for recall instead "
+            "(--recall)."
         )
     taught = labels.take(at)
     if len(np.unique(taught.values[taught.present & (among[at] < 0)])) < 2:

@@ -3,8 +3,9 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from relstitch.forecasting.calibration import Signals, logit
-from relstitch.forecasting.evidence import Answers, Evidence
+from relstitch.forecasting.calibration import GAIN, Signals, logit, sampling, share_of
+from relstitch.forecasting.crossings import Answers
+from relstitch.forecasting.evidence import Evidence
 from relstitch.forecasting.search import SearchEvidence
 
 Numbers = NDArray[np.float64]
@@ -44,23 +45,28 @@ def expected_share(known: Answers, margin: Numbers) -> float:
 def signals_of(evidence: Evidence, ceiling: Answers) -> Signals:
     """The numbers behind a forecast of accuracy.
 
-    Agreement counts up to the ceiling only: two decoders that give the same wrong answers agree as well as two right
-    ones, such as where both say one class for every row.
+    What becomes of the target's rows by crossing is carried over to the source's rows by what their margins mean. How
+    often two decoders agree that were each fitted through half of the anchors is the other estimate. It is raised by
+    the step from halves to all anchors, and counts up to the ceiling only: two decoders that give the same wrong
+    answers agree as well as two right ones, such as where both say one class for every row.
 
     Args:
         evidence: From `relstitch.forecasting.gather_evidence`.
         ceiling: From `relstitch.forecasting.ceiling_of`.
     """
-    parts, halves, m = evidence.parts, evidence.halves, len(evidence.margin)
-    n = len(parts.right)
+    n, m = len(evidence.parts.right), len(evidence.margin)
+    crossed, halves = evidence.crossed, evidence.crossed_halves
+    step = logit(crossed.answers.share, m) - logit(halves.answers.share, m)
+    share = share_of(logit(crossed.answers.share, n))
+    noise = crossed.variance / (share * (1 - share)) ** 2
+    agreed = logit(evidence.agreement, m) + (1 + GAIN) * max(step, 0.0)
     most = logit(ceiling.share, len(ceiling.right))
-    free = {"agreement": min(logit(evidence.agreement, m), most), "ceiling": most}
-    step = logit(parts.share, n) - logit(halves.share, n)
-    return Signals(expected_share(parts, evidence.margin), step, n, free, m)
+    expected = expected_share(crossed.answers, evidence.margin)
+    return Signals(logit(expected, m), noise, step, n, m, free=min(agreed, most), shift=evidence.shift)
 
 
 def search_signals(evidence: SearchEvidence) -> Signals:
     """The numbers behind a forecast of recall@1."""
-    n, held_out = len(evidence.parts), float(evidence.parts.mean())
-    step = logit(held_out, n) - logit(float(evidence.halves.mean()), n)
-    return Signals(held_out, step, n, {"agreement": logit(evidence.agreement, evidence.asked)}, evidence.asked)
+    n = len(evidence.parts)
+    at = logit(float(evidence.parts.mean()), n)
+    return Signals(at, sampling(at, n), at - logit(float(evidence.halves.mean()), n), n, evidence.asked)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from relstitch.artifacts.forecasts import Verdict
-from relstitch.errors import UsageError
+from relstitch.errors import UsageError, counted
 from relstitch.forecasting.calibration import Calibration, Signals
 
 FEW = 30
@@ -100,26 +100,29 @@ def judge(case: Case, gates: Gates) -> Judgement:
 
     Args:
         case: The evidence.
-        gates: What is asked. Without any, the floor is the gate, and fewer than 30 anchors decide nothing.
+        gates: What is asked. Without any, the floor is the gate.
 
     Returns:
-        Go where the whole interval reaches the gate, no-go where none of it does, else undecided.
+        Go where the whole interval reaches the gate and 30 anchors or more could be asked, no-go where none of it
+        reaches the gate, else undecided.
     """
     figure = case.calibration.estimate(case.signals)
     _, low, high = figure
     least = gates.least(case.ceiling)
     gate, called = (case.floor, "floor") if least is None else (least, "gate")
-    between = f"{low:.3f} to {high:.3f}"
     more = None
-    if low >= gate and (least is not None or case.labelled >= FEW):
-        verdict: Verdict = "go"
-        reasons = [f"The whole interval ({between}) is at or above the {called}, {gate:.3f}."]
-    elif high < gate:
-        verdict, reasons = "no-go", [f"The whole interval ({between}) is below the {called}, {gate:.3f}."]
+    if high < gate:
+        verdict: Verdict = "no-go"
+        reasons = [f"Even the high end of the interval, {high:.3f}, is below the {called} of {gate:.3f}."]
+    elif low < gate:
+        verdict, more = "undecided", _more(case, gate)
+        reasons = [f"The {called} of {gate:.3f} lies within the interval, {low:.3f} to {high:.3f}.", _way_out(more)]
     else:
-        verdict, more = "undecided", _more(case, gate) if low < gate else None
-        where = "holds" if low < gate else "is above"
-        reasons = [f"The interval ({between}) {where} the {called}, {gate:.3f}.", *_way_out(more, low < gate)]
+        verdict = "go" if case.labelled >= FEW else "undecided"
+        more = None if verdict == "go" else FEW - case.labelled
+        reached = "is above" if low > gate else "equals"
+        reasons = [f"Even the low end of the interval, {low:.3f}, {reached} the {called} of {gate:.3f}."]
+        reasons += [] if more is None else [_way_out(more)]
     return Judgement(figure, verdict, (*reasons, *_warnings(case, low), *case.notes), more)
 
 
@@ -130,19 +133,19 @@ def _more(case: Case, gate: float) -> int | None:
         total *= _GROWTH
         _, low, high = case.calibration.estimate(case.signals, anchors=round(total))
         if not low < gate <= high:
-            return round(total) - have
+            return max(round(total), FEW) - have
     return None
 
 
-def _way_out(more: int | None, across: bool) -> Iterator[str]:
-    if across and more is not None:
-        yield f"About {more} more anchors would settle it, if they say what these say."
-    elif across:
-        yield "No number of anchors would settle it: it is too near. Score some labelled rows of the source instead."
+def _way_out(more: int | None) -> str:
+    if more is None:
+        return "It is too near for more anchors to settle it: score some labelled rows of the source instead."
+    return f"If further anchors agree with these, about {more} more would settle it."
 
 
 def _warnings(case: Case, low: float) -> Iterator[str]:
     if case.labelled < FEW:
-        yield f"Only {case.labelled} anchors could be asked; below {FEW} a forecast is hardly more than a guess."
+        asked = counted(case.labelled, "anchor")
+        yield f"Only {asked} could be asked; below {FEW} a forecast is hardly more than a guess."
     if low <= case.floor:
         yield f"It may be no better than the floor, {case.floor:.3f}, which needs no meeting at all."

@@ -6,6 +6,7 @@ from relstitch.report.streams import tell
 
 _EVIDENCE = {
     "held_out": "on held-out anchors", "held_out_halves": "on held-out anchors, fitted on half of them",
+    "crossed": "on the target's rows, given what held-out anchors lose by crossing",
     "expected": "on the source's rows, estimated from decision margins",
     "agreement": "agreement of two halves of the anchors",
 }  # fmt: skip

@@ -4,15 +4,17 @@ Run it with: python tests/benchmarks/forecast.py --data FOLDER [--cache FOLDER] 
 
 A case is a dataset, an ordered pair of encoders and a number of anchors. What is slow (the choice of a way, the
 evidence, and the true figure, for which alone the labels of the source's test rows are read) is kept in the cache, so
-that a run that was cut short by --seconds goes on where it stopped. With --calibrate, the weights learned on all cases
-are printed as they stand in relstitch/forecasting/table.py.
+that a run that was cut short by --seconds goes on where it stopped. With --calibrate, what was learned on all cases is
+printed as it stands in relstitch/forecasting/table.py.
 """
 
 import argparse
 import csv
+import json
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +25,7 @@ from relstitch.artifacts import Targets
 from relstitch.choosing import Source, Target, choose_translator, choose_ways, meeting_of
 from relstitch.decoders import DecoderSettings, fit_decoder, predict
 from relstitch.forecasting import (
+    Answers,
     Calibration,
     Places,
     Signals,
@@ -32,7 +35,8 @@ from relstitch.forecasting import (
     search_signals,
     signals_of,
 )
-from relstitch.forecasting.calibration import LEVEL, logit, sampling
+from relstitch.forecasting.calibration import GAIN, LEVEL, logit, sampling
+from relstitch.relative import unit_rows
 from relstitch.translation import apply_arrays, fit_arrays
 from relstitch.translation.vectors import search_ranks
 from relstitch.ways import CANDIDATES, Way
@@ -41,15 +45,19 @@ TEXT, PICTURES = ("minilm", "mpnet", "e5"), ("lite0", "squeezenet", "vit")
 ENCODERS = {"bbc": TEXT, "cifar10": PICTURES, "trec": TEXT, "fine": TEXT}
 GROUPS = {"fine": "trec"}
 """The 50 fine classes are of the same questions as the 6 coarse ones: they are left out together."""
-GAIN = 0.4
-"""Errors that fall with the root of the anchors still fall by 0.4 of what they fell by from half to four fifths."""
+AXES = 30
+"""Along so many directions the test rows are halved, to see what a shift does."""
 LEAST = 0.03
 """The least spread that is believed, in log odds."""
 
 
 @dataclass(frozen=True)
 class Made:
-    """A case: where it is from, the evidence, and the figure it should have foretold."""
+    """A case: where it is from, the evidence, and the figure it should have foretold.
+
+    `moves` holds, of halves of the test rows, the mean square of how far their log odds lie from those of all beside
+    sampling, and the mean square of how far the halves themselves lie away.
+    """
 
     dataset: str
     target: str
@@ -57,6 +65,7 @@ class Made:
     anchors: int
     truth: float
     signals: Signals
+    moves: tuple[float, float] = (0.0, 0.0)
 
     @property
     def group(self) -> str:
@@ -64,6 +73,7 @@ class Made:
         return GROUPS.get(self.dataset, self.dataset)
 
 
+@lru_cache(maxsize=4)
 def load(data: Path, dataset: str, encoder: str) -> dict[str, NDArray[Any]]:
     """Vectors and labels; the fine classes come from the CSV files, whose rows are in the same order."""
     held = np.load(data / "embeddings" / f"{GROUPS.get(dataset, dataset)}-{encoder}.npz")
@@ -81,8 +91,34 @@ def anchors_of(n: int, k: int) -> NDArray[np.intp]:
     return np.random.default_rng(k).permutation(n)[:k]
 
 
-def accuracy_case(data: Path, names: tuple[str, str, str], k: int, ways: Sequence[Way]) -> tuple[float, Signals]:
-    """The true accuracy, and the evidence."""
+@lru_cache(maxsize=32)
+def ceiling(data: Path, dataset: str, encoder: str) -> Answers:
+    """The target's own; it has nothing to do with the anchors."""
+    B = load(data, dataset, encoder)
+    labels = Targets.from_labels(B["train_labels"].tolist())
+    none = np.full(len(labels), -1, dtype=np.intp)
+    return ceiling_of(Target(B["train"], labels, none, B["train"][:0], labels.take(none[:0])), DecoderSettings())
+
+
+def moves_of(rows: NDArray[Any], right: NDArray[np.bool_]) -> tuple[float, float]:
+    """Halve the rows along their leading directions: how far the halves' log odds and the halves themselves lie."""
+    unit = unit_rows(rows - rows.mean(axis=0))
+    variances, axes = np.linalg.eigh(np.cov(unit.T))
+    placed = (unit - unit.mean(axis=0)) @ axes[:, -AXES:] / np.sqrt(variances[-AXES:])
+    at, n = logit(float(right.mean()), len(right)), len(right)
+    odds, away = [], []
+    for along in placed.T:
+        for half in (along > np.median(along), along < np.median(along)):
+            odds.append((logit(float(right[half].mean()), int(half.sum())) - at) ** 2 - sampling(at, n))
+            away.append(float(np.square(placed[half].mean(axis=0)).sum()))
+    return float(np.mean(odds)), float(np.mean(away))
+
+
+Figures = tuple[float, Signals, tuple[float, float]]
+
+
+def accuracy_case(data: Path, names: tuple[str, str, str], k: int, ways: Sequence[Way]) -> Figures:
+    """The true accuracy, the evidence, and what a shift would do."""
     dataset, b, a = names
     B, A = load(data, dataset, b), load(data, dataset, a)
     labels = Targets.from_labels(B["train_labels"].tolist())
@@ -92,14 +128,14 @@ def accuracy_case(data: Path, names: tuple[str, str, str], k: int, ways: Sequenc
     target = Target(B["train"], labels, rows, B["train"][at], labels.take(at))
     source, settings = Source(A["train"][at], A["train"]), DecoderSettings()
     choice = choose_ways(target, {"": source}, settings, ways)[""]
-    signals = signals_of(gather_evidence(target, source, A["test"], choice, settings), ceiling_of(target, settings))
+    signals = signals_of(gather_evidence(target, source, A["test"], choice, settings), ceiling(data, dataset, b))
     meeting = meeting_of(choice.way, source, target)
     decoder = fit_decoder(meeting.target(B["train"]), labels, replace(settings, strength=choice.strength.strength))
-    answers = predict(decoder, meeting.source(A["test"])).labels()
-    return float((answers == A["test_labels"]).mean()), signals
+    right = predict(decoder, meeting.source(A["test"])).labels() == A["test_labels"]
+    return float(right.mean()), signals, moves_of(A["test"], right)
 
 
-def recall_case(data: Path, names: tuple[str, str, str], k: int, ways: Sequence[Way]) -> tuple[float, Signals]:
+def recall_case(data: Path, names: tuple[str, str, str], k: int, ways: Sequence[Way]) -> Figures:
     """The true recall@1 of the source's test rows among the target's rows that are no anchors, and the evidence."""
     del ways
     dataset, b, a = names
@@ -115,10 +151,10 @@ def recall_case(data: Path, names: tuple[str, str, str], k: int, ways: Sequence[
     center = apply_arrays(method, arrays, places.target, side="target").mean(axis=0)
     there = apply_arrays(method, arrays, different, side="target")
     ranks = search_ranks(apply_arrays(method, arrays, A["test"]), there, which.ravel()[len(rest) :], center=center)
-    return float((ranks == 1).mean()), search_signals(evidence)
+    return float((ranks == 1).mean()), search_signals(evidence), (0.0, 0.0)
 
 
-QUANTITIES: dict[str, Callable[[Path, tuple[str, str, str], int, Sequence[Way]], tuple[float, Signals]]] = {
+QUANTITIES: dict[str, Callable[[Path, tuple[str, str, str], int, Sequence[Way]], Figures]] = {
     "accuracy": accuracy_case, "recall": recall_case,
 }  # fmt: skip
 
@@ -132,41 +168,36 @@ def cases(arguments: argparse.Namespace, quantity: str, until: float) -> Iterato
                 continue
             encoders = ENCODERS[dataset]
             for names in ((dataset, b, a) for b in encoders for a in encoders if a != b):
-                file = arguments.cache / f"{quantity}-{'-'.join(names)}-{k}.npz"
+                file = arguments.cache / f"{quantity}-{'-'.join(names)}-{k}.json"
                 if not file.exists():
                     if k > 0.8 * len(load(arguments.data, dataset, names[1])["train"]) or time.monotonic() > until:
                         continue
-                    truth, seen = QUANTITIES[quantity](arguments.data, names, k, ways)
-                    np.savez(
-                        file, truth=truth, held_out=seen.held_out, step=seen.step, anchors=seen.anchors,
-                        rows=seen.rows, names=np.array(list(seen.free)), free=np.array(list(seen.free.values())),
-                    )  # fmt: skip
-                z = np.load(file)
-                free = dict(zip(z["names"].tolist(), z["free"].tolist(), strict=True))
-                signals = Signals(float(z["held_out"]), float(z["step"]), int(z["anchors"]), free, int(z["rows"]))
-                yield Made(*names, k, float(z["truth"]), signals)
+                    truth, seen, moves = QUANTITIES[quantity](arguments.data, names, k, ways)
+                    file.write_text(json.dumps({"truth": truth, "signals": asdict(seen), "moves": moves}))
+                told = json.loads(file.read_text())
+                yield Made(*names, k, told["truth"], Signals(**told["signals"]), tuple(told["moves"]))
 
 
-def calibrate(made: Sequence[Made], free: Sequence[str]) -> Calibration:
-    """Learn spreads and the width, each dataset with equal weight."""
+def calibrate(made: Sequence[Made], quantity: str) -> Calibration:
+    """Learn spreads, what a shift does, and the width, each dataset with equal weight."""
     groups = [one.group for one in made]
     weight = np.array([1 / groups.count(group) for group in groups]) / len(set(groups))
-    start = Calibration(GAIN, 0.0, dict.fromkeys(free, 1 / max(len(free), 1)), 0.0, 1.0)
+    free = made[0].signals.free is not None
 
-    def spread(estimates: list[tuple[float, float]]) -> float:
+    def spread(estimates: Sequence[tuple[float, float] | None]) -> float:
         """What misses beside the known variances, by moments (DerSimonian and Laird 1986)."""
-        known = np.array([
-            variance + sampling(at, one.signals.rows) for (at, variance), one in zip(estimates, made, strict=True)
-        ])  # fmt: skip
-        misses = np.array([
-            at - logit(one.truth, one.signals.rows) for (at, _), one in zip(estimates, made, strict=True)
-        ])  # fmt: skip
+        pairs = [(at, one) for at, one in zip(estimates, made, strict=True) if at is not None]
+        known = np.array([variance + sampling(at, one.signals.rows) for (at, variance), one in pairs])
+        misses = np.array([at - logit(one.truth, one.signals.rows) for (at, _), one in pairs])
         trust = weight / known
         return float(np.sqrt(max(float(trust @ (misses**2 - known) / trust.sum()), LEAST**2)))
 
+    odds, away = weight @ np.array([one.moves for one in made])
+    shift = float(np.sqrt(max(odds, 0.0) / away)) if away else 0.0
+    start = Calibration(0.0 if quantity == "accuracy" else GAIN, 0.0, 0.0 if free else None, shift, 1.0)
     learned = replace(
         start, spread=spread([start.by_anchors(one.signals) for one in made]),
-        free_spread=spread([start.by_rows(one.signals) for one in made]) if free else 0.0,
+        free_spread=spread([start.by_rows(one.signals) for one in made]) if free else None,
     )  # fmt: skip
     off = np.array([_misses(learned, one) for one in made])
     order = np.argsort(off)
@@ -180,11 +211,11 @@ def _misses(learned: Calibration, one: Made) -> float:
     return abs(logit(one.truth, one.signals.rows) - value) / ((high - low) / 2)
 
 
-def judge(made: Sequence[Made], free: Sequence[str]) -> None:
+def judge(made: Sequence[Made], quantity: str) -> None:
     """Leave every dataset out in turn, calibrate on the others, and say how the intervals did."""
     lines = []
     for group in sorted({one.group for one in made}):
-        learned = calibrate([one for one in made if one.group != group], free)
+        learned = calibrate([one for one in made if one.group != group], quantity)
         for one in (one for one in made if one.group == group):
             value, low, high = learned.estimate(one.signals)
             lines.append((one, value, low, high))
@@ -205,9 +236,6 @@ def _parts(lines: Sequence[Line]) -> Iterator[tuple[str, list[Line]]]:
         yield f"{dataset}, by the others", [line for line in lines if line[0].dataset == dataset]
     for k in sorted({one.anchors for one, *_ in lines}):
         yield f"{k} anchors", [line for line in lines if line[0].anchors == k]
-
-
-FREE = {"accuracy": ("agreement", "ceiling"), "recall": ()}
 
 
 def main() -> None:
@@ -232,9 +260,9 @@ def main() -> None:
             print(f"{quantity}: {len(made)} cases, of too few datasets to leave one out")
             continue
         print(f"\n{quantity}, {LEVEL:.0%} intervals, each dataset judged by what the others taught")
-        judge(made, FREE[quantity])
+        judge(made, quantity)
         if arguments.calibrate:
-            print(f"{quantity.upper()} = {calibrate(made, FREE[quantity])}")
+            print(f"{quantity.upper()} = {calibrate(made, quantity)}")
 
 
 if __name__ == "__main__":
