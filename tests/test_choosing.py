@@ -172,3 +172,25 @@ def test_an_unknown_decoder() -> None:
     with pytest.raises(UsageError) as caught:
         choose_strength(X, targets, held, DecoderSettings("forest"))
     assert str(caught.value) == "There is no decoder 'forest'. Choose one of: logistic, svm, ridge, knn, mlp."
+
+
+def test_anchors_projected_anew_for_every_fold_are_asked_as_such() -> None:
+    """Where nothing but the columns depends on the anchors, anew is the same as without their columns."""
+    X, held, targets = worlds()
+    again = replace(
+        held,
+        spaces={name: np.zeros_like(space) for name, space in held.spaces.items()},
+        anew=lambda out: (
+            np.delete(X, out, axis=1),
+            {name: np.delete(space, out, axis=1) for name, space in held.spaces.items()},
+        ),
+    )
+    for method in ("ridge", "logistic"):
+        asked = DecoderSettings(method)
+        assert choose_strength(np.zeros_like(X), targets, again, asked) == choose_strength(X, targets, held, asked)
+
+
+def test_anchors_that_cannot_be_held_out_give_the_default() -> None:
+    X, held, targets = worlds()
+    choice = choose_strength(X, targets, replace(held, obstacle="default: so it is"), DecoderSettings("ridge"))
+    assert (choice.strength, choice.how) == (METHODS["ridge"].strength, "default: so it is")

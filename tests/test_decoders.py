@@ -19,7 +19,7 @@ REAL = ("ridge", "knn", "mlp")
 
 
 def sample(n: int = 90, k: int = 6, classes: int = 3, seed: int = 0) -> tuple[NDArray[np.float32], list[str]]:
-    """Noisy blobs, one a class, on columns of very different location and scale."""
+    """Noisy blobs, one per class, on columns of very different location and scale."""
     rng = np.random.default_rng(seed)
     codes = rng.integers(classes, size=n)
     codes[:classes] = range(classes)
@@ -309,16 +309,16 @@ def test_targets_that_cannot_be_learned() -> None:
         "No training row has a label: a decoder needs labelled rows to learn from."
     )
     assert refused(X, Targets("image", np.zeros((3, 2, 2, 1), dtype=np.uint8), present)) == (
-        "These targets are images, and decoders that draw images come later. Choose labels or numbers as targets."
+        "The logistic decoder learns classes, and these targets are pictures. Choose one of: ridge, knn, mlp."
     )
     assert refused(X, Targets("real", X, present, ("a", "b", "c")), DecoderSettings("svm")) == (
         "The svm decoder learns classes, and these targets are numbers. Choose one of: ridge, knn, mlp."
     )
     assert refused(X[:2], Targets.from_labels(["a", "b", "b"])) == (
-        "Representations of shape [2, 3] came with 3 targets; expected one row a target."
+        "Representations of shape [2, 3] came with 3 targets; expected one row per target."
     )
     assert refused(X * [[1], [np.nan], [1]], Targets.from_labels(["a", "b", "b"])) == (
-        "1 rows of the representations hold NaN or infinite values: 1. Only finite values can be compared: leave "
+        "1 row of the representations holds NaN or infinite values: 1. Only finite values can be compared: leave "
         "these rows out, or make them again."
     )
 
@@ -368,14 +368,16 @@ def test_rows_of_another_width() -> None:
         with pytest.raises(MismatchError) as caught:
             predict(decoder, X[:, :4])
         assert str(caught.value) == (
-            "This decoder reads 6 values a row; representations of shape [90, 4] were given."
+            "This decoder reads 6 values per row; representations of shape [90, 4] were given."
         )
 
 
 def test_numbers_have_no_labels() -> None:
     with pytest.raises(UsageError) as caught:
         Prediction("real", np.zeros((2, 1)), ("height",)).labels()
-    assert str(caught.value) == ("This decoder predicts 1 numbers a row, not classes: read `values`, not `labels()`.")
+    assert str(caught.value) == (
+        "This decoder predicts 1 number per row, not classes: read `values`, not `labels()`."
+    )
 
 
 def test_a_decoder_of_a_later_version() -> None:

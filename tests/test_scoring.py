@@ -173,7 +173,7 @@ def test_leading_metrics_come_first() -> None:
         (
             answers(["ant"]),
             Targets.from_labels(["ant", "bee"]),
-            "1 answers came with 2 targets; expected one answer a row.",
+            "1 answer came with 2 targets; expected one answer per row.",
         ),
         (
             answers(["ant"]),
@@ -184,7 +184,7 @@ def test_leading_metrics_come_first() -> None:
         (
             answers(["ant"]),
             Targets.from_labels([None]),
-            "None of the 1 rows has a label, so there is nothing to score.",
+            "Of 1 row none has a label, so there is nothing to score.",
         ),
         (
             Prediction("real", np.zeros((1, 2)), ("a", "b")),

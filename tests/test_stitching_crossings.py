@@ -1,5 +1,6 @@
 """Stitches in which a pair of encoders meets in a way of its own."""
 
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -52,7 +53,7 @@ def test_every_choice_says_what_it_reached_on_the_test_rows() -> None:
     lines = ways_lines(report)
     assert {line[0] for line in lines} == set(report.settings["ways"][0]["held_out"])
     assert next(line[2] for line in lines) in {"1 of 2", "2 of 2"}
-    assert "| way | held out | chosen | test |" in markdown(report)
+    assert "| way | held-out accuracy | chosen | test accuracy |" in markdown(report)
     assert ways_lines(stitch(files, anchors, StitchOptions("ridge", "ridge", absolute=False))) == []
 
 
@@ -152,6 +153,14 @@ def test_the_command_takes_a_method_and_keeps_the_decoder_of_absolute_embeddings
     )
     assert run.exit_code == 0, run.output
     assert "auto\tone\ttwo\tyes" in run.stdout
+    for pair in (("one", "two"), ("two", "one")):  # a pipe has no table of ways: what was chosen is said beside it
+        said = rf"^The decoder of {pair[0]} and the rows of {pair[1]} meet by .+ \(held-out accuracy \d\.\d{{3}}\)\.$"
+        assert re.search(said, run.stderr, re.MULTILINE), run.stderr
+    few = CliRunner().invoke(
+        app, ["stitch", *given, "--decoder", "ridge", "--method", "auto", "-k", "20", "--markdown"]
+    )
+    assert "- The decoder of one and the rows of two meet by " in few.stdout
+    assert "anchors" in few.stdout.rsplit("(", 1)[1]
     kept = CliRunner().invoke(
         app, ["stitch", *given, "-m", "ridge", "--save-decoder", str(tmp_path / "d.safetensors")]
     )

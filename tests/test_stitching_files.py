@@ -38,9 +38,9 @@ def numbers(names: tuple[str, ...]) -> Targets:
 def test_one_file_is_no_stitch() -> None:
     files, anchors = turned_pair()
     assert refusal({"one": files["one"]}, anchors) == (
-        "A stitch needs at least two files, one an encoder; 1 given (one)."
+        "A stitch needs at least two files, one per encoder; 1 given (one)."
     )
-    assert refusal({}, anchors) == "A stitch needs at least two files, one an encoder; 0 given (none)."
+    assert refusal({}, anchors) == "A stitch needs at least two files, one per encoder; 0 given (none)."
 
 
 def test_options_that_ask_for_nothing() -> None:
@@ -147,7 +147,17 @@ def test_targets_that_are_images() -> None:
     pictures = Targets("image", np.zeros((240, 2, 2, 1), dtype=np.uint8), np.ones(240, dtype=bool))
     files = {"one": space(X, pictures, "one"), "two": space(-X, pictures, "two")}
     assert refusal(files, anchors_in(files["one"])) == (
-        "The targets are images, and stitching to decoders that draw images comes later."
+        "The logistic decoder learns classes, and these targets are pictures. Choose one of: ridge, knn, mlp."
+    )
+    large = Targets("image", np.zeros((240, 3, 2, 1), dtype=np.uint8), np.ones(240, dtype=bool))
+    assert refusal({"one": files["one"], "two": space(-X, large, "two")}, anchors_in(files["one"])) == (
+        "one holds pictures of 2 × 2 × 1 as targets and two of 3 × 2 × 1 (height × width × channels). Give all "
+        "files targets of one size."
+    )
+    white = Targets("image", np.full((240, 2, 2, 1), 255, dtype=np.uint8), np.ones(240, dtype=bool))
+    assert refusal({"one": files["one"], "two": space(-X, white, "two")}, anchors_in(files["one"])) == (
+        "one and two label 240 of 240 rows differently: 'test:0' is a picture of mean 0.0000 in one and a picture of "
+        "mean 1.0000 in two. Encode both from the same labels, or give a label map where only the names differ."
     )
 
 
@@ -260,7 +270,7 @@ def test_splits_that_contradict_each_other() -> None:
     moved[3] = "test"
     other = {**files, "two": replace(files["two"], rows=replace(files["two"].rows, splits=moved))}
     assert refusal(other, anchors) == (
-        "one and two put 1 shared rows into different splits: 'train:3' is in 'train' in one and in 'test' in two. "
+        "one and two put 1 shared row into different splits: 'train:3' is in 'train' in one and in 'test' in two. "
         "Encode both from the same splits."
     )
 
@@ -284,7 +294,7 @@ def test_anchors_among_the_test_rows_are_not_scored() -> None:
     draw = AnchorList(tuple(rows.ids[at]), tuple(rows.hashes[at].tolist()))
     report = stitch(files, Anchors("explicit", 0, (AnchorSide("main", "", (draw,)),)), RIDGE)
     assert (report.rows["test_in_anchors"], report.rows["test"]) == (2, 78)
-    assert "2 test rows are anchors (by id or content) and are not scored." in report.notes
+    assert "2 test rows are anchors (by id or content) and not scored." in report.notes
 
 
 def test_test_content_that_stands_in_train_is_counted() -> None:

@@ -147,7 +147,7 @@ def test_notes_on_one_row_are_in_the_singular() -> None:
     notes = stitch({"one": one, "two": fewer}, anchors_in(one, k=100), RIDGE).notes
     assert "1 row of one is not in all files and was left out." in notes
     assert "1 train row has no label in any file and was left out." in notes
-    assert "1 test row is an anchor (by id or content) and is not scored." in notes
+    assert "1 test row is an anchor (by id or content) and not scored." in notes
     assert (
         "1 of 78 test rows holds content that also stands in the training rows; it is scored with the rest." in notes
     )

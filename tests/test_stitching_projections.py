@@ -2,9 +2,9 @@
 
 import numpy as np
 import pytest
-from stitching_samples import turned_pair
+from stitching_samples import anchors_in, rotation, space, turned_pair
 
-from relstitch.artifacts import Embeddings, Relative
+from relstitch.artifacts import Embeddings, Relative, Targets
 from relstitch.errors import UsageError
 from relstitch.relative import anchor_vectors, parse_projection, relative_representation, with_columns
 from relstitch.stitching import StitchOptions, decoder_of, predict_with, stitch
@@ -16,9 +16,9 @@ def relatives(projection: str) -> tuple[dict[str, Embeddings], dict[str, Relativ
     files, anchors = turned_pair()
     spec = parse_projection(projection)
     made: dict[str, Relative] = {}
-    for name, space in files.items():
-        known = with_columns(anchor_vectors(space, anchors), space, spec)
-        made[name] = relative_representation(space, known, spec)
+    for name, file in files.items():
+        known = with_columns(anchor_vectors(file, anchors), file, spec)
+        made[name] = relative_representation(file, known, spec)
     return files, made
 
 
@@ -41,8 +41,8 @@ def test_a_kept_decoder_scales_the_columns_of_every_encoder_by_its_own_rows(proj
     _, made = relatives(projection)
     options = StitchOptions("ridge", projection=projection, center=True)
     decoder = decoder_of("one", files, anchors, options)
-    for name, space in files.items():
-        by_embeddings = predict_with(decoder, space).values
+    for name, file in files.items():
+        by_embeddings = predict_with(decoder, file).values
         by_relative = predict_with(decoder, made[name]).values
         np.testing.assert_array_equal(by_embeddings, by_relative)
 
@@ -62,3 +62,29 @@ def test_a_projection_that_does_not_exist_is_refused() -> None:
     files, anchors = turned_pair()
     with pytest.raises(UsageError, match=r"^There is no projection 'cosin'\."):
         stitch(files, anchors, StitchOptions(projection="cosin"))
+
+
+def several_labels() -> dict[str, Embeddings]:
+    """Each row has a fifth of five labels; 64 columns, which the second encoder turns."""
+    rng = np.random.default_rng(0)
+    labels = rng.random((300, 5)) < 0.2
+    X = 2 * labels @ rng.normal(size=(5, 64)) + 2 * rng.normal(size=(300, 64))
+    targets = Targets("multilabel", labels, np.ones(300, dtype=bool), tuple("abcde"))
+    return {name: space(Y, targets, name) for name, Y in (("one", X), ("two", X @ rotation(64)))}
+
+
+def test_anchors_that_whiten_leave_the_whitening_when_they_are_held_out() -> None:
+    """Fewer anchors than columns, whitened by themselves, are all equally alike: no strength would tell apart on them."""
+    files = several_labels()
+    options = StitchOptions(projection="whitened", center=True, absolute=False)
+    report = stitch(files, anchors_in(files["one"], k=50), options)
+    assert report.settings["chosen_on"] == {"relative": {"one": ["held-out anchors"], "two": ["held-out anchors"]}}
+    stitched = report.stitched_mean("relative")
+    assert stitched is not None
+    assert stitched > 0.9 > report.floor
+
+
+def test_relative_files_that_were_whitened_hold_no_anchor_out() -> None:
+    _, made = relatives("whitened")
+    report = stitch(made, None, StitchOptions("ridge"))
+    assert any("relative files are whitened by all anchors, so that none can be held out." in n for n in report.notes)

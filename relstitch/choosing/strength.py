@@ -1,6 +1,6 @@
 """Choosing a decoder's regularisation: scored on held-out anchors, never on test rows."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -11,7 +11,7 @@ from threadpoolctl import threadpool_limits
 from relstitch.artifacts import Decoder, Targets
 from relstitch.choosing.folds import folds_of, kinds_of, obstacle_among
 from relstitch.decoders import DecoderSettings, fit_path, method_of, predict
-from relstitch.scoring import LEADING, score
+from relstitch.scoring import merit, score
 
 _TRAIN_ROWS = 2000
 
@@ -26,12 +26,17 @@ class HeldOut:
         spaces: For every *other* encoder, the anchors' representations in it, [k, w]: relative to the anchors
             themselves, or absolute.
         relative: Whether the columns are the anchors, so that a held-out anchor's column leaves with its row.
+        anew: For representations that depend on all anchors at once: from the anchors that are left out to the
+            training rows, [n, w], and all anchors by encoder, [k, w], as the other anchors alone would have them.
+        obstacle: Why these anchors cannot be asked, or None.
     """
 
     targets: Targets
     rows: NDArray[np.intp]
     spaces: Mapping[str, NDArray[Any]]
     relative: bool = True
+    anew: Callable[[NDArray[np.intp]], tuple[NDArray[Any], Mapping[str, NDArray[Any]]]] | None = None
+    obstacle: str | None = None
 
 
 @dataclass(frozen=True)
@@ -41,7 +46,7 @@ class Choice:
     Attributes:
         strength: The chosen one; None for a method that has none.
         how: ``held-out anchors``, or why the method's own default was taken.
-        scores: The mean leading metric on held-out anchors, by strength.
+        scores: The mean leading metric on held-out anchors (minus the MSE of pictures), by strength.
     """
 
     strength: float | None
@@ -56,7 +61,8 @@ def choose_strength(
 
     A decoder's own validation rows favour too little of it. So the anchors are dealt into folds; for each fold a
     decoder is trained on the rows that are not in it, on the other anchors' columns, and scored on the fold's anchors
-    as the *other* encoders give them. The anchors' mean stays that of all anchors, so that nothing is projected anew.
+    as the *other* encoders give them. The anchors' mean stays that of all anchors, so that nothing is projected anew,
+    unless `HeldOut.anew` does: anchors that whiten are all alike to themselves, and say nothing about other rows.
     The strength with the best mean score wins; of equals, the stronger regularisation.
 
     Args:
@@ -87,7 +93,7 @@ def choose_strength(
         return Choice(settings.strength, "given")
     if not method.grid:
         return Choice(None, "this decoder has no strength")
-    why_not = obstacle_of(held_out.targets, targets, held_out.rows)
+    why_not = held_out.obstacle or obstacle_of(held_out.targets, targets, held_out.rows)
     if not held_out.spaces:
         why_not = "default: no other encoder to try the anchors in"
     if why_not is not None:
@@ -122,14 +128,17 @@ def _scores(
     """The mean leading metric over the other encoders on one fold, for one strength of the grid after the other."""
     usable = np.flatnonzero(targets.present & ~np.isin(held_out.rows, out))
     rows = sample_of(usable, settings.seed)
+    spaces = held_out.spaces
+    if held_out.anew is not None:
+        X, spaces = held_out.anew(out)
     kept = np.arange(X.shape[1])
-    if held_out.relative:
+    if held_out.relative and held_out.anew is None:
         # A product of spaces has a column of every anchor in each of them.
         kept = kept[~np.isin(kept % len(held_out.targets), out)]
     truth = held_out.targets.take(out)
     for decoder in draft_path(X[np.ix_(rows, kept)], targets.take(rows), settings, len(usable)):
-        scored = [score(predict(decoder, space[np.ix_(out, kept)]), truth) for space in held_out.spaces.values()]
-        yield float(np.mean([one.metrics.get(LEADING[truth.kind], 0.0) for one in scored]))
+        scored = [score(predict(decoder, space[np.ix_(out, kept)]), truth) for space in spaces.values()]
+        yield float(np.mean([merit(one, truth.kind) for one in scored]))
 
 
 def draft_path(

@@ -132,9 +132,10 @@ class _Fold:
 
 def _goodness(decoder: Decoder, X: Matrix, truth: Targets) -> NDArray[np.float64]:
     values = decision_values(decoder, X)
-    if truth.kind == "real":
-        errors = np.square(values - truth.values).mean(axis=1)
-        return np.asarray(-errors / max(float(truth.values.var()), 1e-12))
+    if truth.kind in ("real", "image"):
+        numbers = truth.numbers()
+        errors = np.square(values - numbers).mean(axis=1)
+        return np.asarray(-errors / max(float(numbers.var()), 1e-12))
     if truth.kind == "multilabel":
         columns = [truth.names.index(name) for name in decoder.names]
         rest = np.delete(truth.values, columns, axis=1).any(axis=1)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from threadpoolctl import threadpool_limits
 
+from relstitch.choosing.directions import in_few_directions
 from relstitch.choosing.folds import FEW_ANCHORS, mean_scores, near_best, preferred
 from relstitch.choosing.sides import Source, Target, usable
 from relstitch.choosing.strength import Choice, obstacle_of
@@ -85,6 +86,7 @@ def choose_ways(
     if obstacle is not None:
         kept = Choice(method.strength if settings.strength is None else settings.strength, obstacle)
         return {name: WayChoice(fitting[name][0], kept, obstacle) for name in sources}
+    target = in_few_directions(target)
     # One BLAS thread: the matrices are small, and threads that wait for each other are slower.
     with threadpool_limits(1):
         winners = {name: ways[0] for name, ways in fitting.items()}

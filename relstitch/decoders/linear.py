@@ -98,7 +98,7 @@ def _outputs(models: Sequence[Any], problems: Sequence[NDArray[Any] | None], tas
 
 
 def ridge_path(X: NDArray[Any], task: Task, strengths: Sequence[float], draft: bool) -> Iterator[Arrays]:
-    """Fit ridge regression in closed form, on numbers or on labels written as +1 and -1.
+    """Fit ridge regression in closed form, on numbers, on pixels, or on labels written as +1 and -1.
 
     With standardised X and centred Y the weights are (XᵀX + strength · n · I)⁻¹ XᵀY, and the intercept is Y's mean,
     which is not penalised. The eigenvectors of XᵀX serve every strength.
@@ -115,7 +115,7 @@ def ridge_path(X: NDArray[Any], task: Task, strengths: Sequence[float], draft: b
     scaling = statistics(X)
     scaled: NDArray[Any] = standardise(X, scaling).astype(np.float32 if draft else np.float64, copy=False)
     Y = task.signs()
-    bias = Y.mean(axis=0)
+    bias = Y.mean(axis=0, dtype=np.float64)
     axes = _row_space(scaled) if draft else None
     inside: NDArray[Any] = scaled if axes is None else scaled @ axes
     values, vectors = np.linalg.eigh(inside.T @ inside)

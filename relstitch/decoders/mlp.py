@@ -26,14 +26,14 @@ def fit_mlp(X: NDArray[Any], task: Task, seed: int, transductive: bool) -> dict[
 
     Args:
         X: [n, k].
-        task: ``class`` (cross entropy), ``multilabel`` (binary cross entropy) or ``real`` (squared error on
-            standardised targets).
+        task: ``class`` (cross entropy), ``multilabel`` (binary cross entropy), ``real`` (squared error on
+            standardised targets) or ``image`` (squared error of pixels).
         seed: Decides initial weights and the order of rows. Torch's global generator is left alone.
         transductive: Whether hidden units are normalised over the batch, in training and in use.
 
     Returns:
         ``norm_weight``, ``norm_bias`` [k], ``hidden_weight`` [h, k], ``hidden_bias`` [h], ``output_weight`` [c, h],
-        ``output_bias`` [c], ``target_mean`` and ``target_scale`` [c] (0 and 1 but for numbers), float32.
+        ``output_bias`` [c], ``target_mean`` and ``target_scale`` [c] (0 and 1 but for numbers and pixels), float32.
     """
     import torch
 
@@ -47,6 +47,7 @@ def fit_mlp(X: NDArray[Any], task: Task, seed: int, transductive: bool) -> dict[
         "class": torch.nn.functional.cross_entropy,
         "multilabel": torch.nn.functional.binary_cross_entropy_with_logits,
         "real": torch.nn.functional.mse_loss,
+        "image": torch.nn.functional.mse_loss,
     }
     batches = max(1, len(X) // BATCH)
     # One thread, entered only now that torch's own threads can be seen: the batches are small.
@@ -63,11 +64,16 @@ def fit_mlp(X: NDArray[Any], task: Task, seed: int, transductive: bool) -> dict[
 
 
 def _goal(task: Task) -> tuple[NDArray[Any], NDArray[np.float32], NDArray[np.float32]]:
-    outputs = len(task.names)
+    outputs = task.values.shape[1] if task.kind == "image" else len(task.names)
     mean, scale = np.zeros(outputs, dtype=np.float32), np.ones(outputs, dtype=np.float32)
     if task.kind == "class":
         return task.values.astype(np.int64), mean, scale
     values = task.values.astype(np.float32)
+    if task.kind == "image":
+        # One unit for all pixels: a corner that hardly varies is not to count as much as the middle.
+        mean = values.mean(axis=0)
+        scale *= float(np.sqrt(np.square(values - mean).mean())) or 1.0
+        values = (values - mean) / scale
     if task.kind == "real":
         mean, spread = values.mean(axis=0), values.std(axis=0)
         scale = np.where(spread > 0, spread, 1.0).astype(np.float32)

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from relstitch.artifacts import Targets
 from relstitch.artifacts.rows import texts_array
-from relstitch.errors import UsageError
+from relstitch.errors import UsageError, counted
 
 
 @dataclass(frozen=True, eq=False)
@@ -16,9 +16,10 @@ class Prediction:
     """The answers for n rows.
 
     Attributes:
-        task: ``class``, ``multilabel`` or ``real``.
+        task: ``class``, ``multilabel``, ``real`` or ``image``.
         values: ``class``: int32 [n], codes into names. ``multilabel``: bool [n, c]. ``real``: float64 [n, t].
-        names: The c class names, or the t names of the target columns.
+            ``image``: float64 [n, h, w, c], in [0, 1] but for what the decoder draws beyond black and white.
+        names: The c class names, or the t names of the target columns; none for pictures.
     """
 
     task: str
@@ -32,7 +33,7 @@ class Prediction:
         """The answers as names: object [n] of str for classes, of tuple[str, ...] for several labels.
 
         Raises:
-            UsageError: The answers are numbers.
+            UsageError: The answers are numbers or pictures.
 
         Example:
             >>> Prediction("class", np.array([1, 0]), ("cat", "dog")).labels().tolist()
@@ -45,8 +46,11 @@ class Prediction:
             found = np.empty(len(self.values), dtype=object)
             found[:] = [tuple(np.array(self.names, dtype=object)[row]) for row in self.values]
             return found
+        if self.task == "image":
+            raise UsageError("This decoder draws pictures, not classes: read `values`, not `labels()`.")
         raise UsageError(
-            f"This decoder predicts {len(self.names)} numbers a row, not classes: read `values`, not `labels()`."
+            f"This decoder predicts {counted(len(self.names), 'number')} per row, not classes: read `values`, not "
+            "`labels()`."
         )
 
 
@@ -55,18 +59,21 @@ class Task:
     """Labelled training rows, as the methods learn from them.
 
     Attributes:
-        kind: ``class``, ``multilabel`` or ``real``.
+        kind: ``class``, ``multilabel``, ``real`` or ``image``.
         values: ``class``: int [n], codes 0 … c - 1, each used. ``multilabel``: bool [n, c]. ``real``: float64 [n, t].
-        names: The c class names that occur, or the t names of the target columns.
+            ``image``: float32 [n, h · w · c], pixels in [0, 1].
+        names: The c class names that occur, or the t names of the target columns; none for pictures.
+        picture: The shape (h, w, c) of a picture; empty for everything else.
     """
 
     kind: str
     values: NDArray[Any]
     names: tuple[str, ...]
+    picture: tuple[int, ...] = ()
 
     def signs(self) -> NDArray[np.float64]:
-        """Classes and labels as +1 (has it) and -1 (has it not): float64 [n, c]; numbers as they are."""
-        if self.kind == "real":
+        """Classes and labels as +1 (has it) and -1 (has it not): float64 [n, c]; numbers and pixels as they are."""
+        if self.kind in ("real", "image"):
             return self.values.astype(np.float64)
         has = self.values if self.kind == "multilabel" else self.values[:, None] == np.arange(len(self.names))
         return np.where(has, 1.0, -1.0)
@@ -82,16 +89,12 @@ def task_of(targets: Targets) -> Task:
         The task; for classes, only those that occur, in the order of their names.
 
     Raises:
-        UsageError: Pictures as targets; no rows; or nothing to tell apart.
+        UsageError: No rows; or nothing to tell apart.
 
     Example:
         >>> task_of(Targets.from_labels(["b", "a", "b"])).values.tolist()
         [1, 0, 1]
     """
-    if targets.kind == "image":
-        raise UsageError(
-            "These targets are images, and decoders that draw images come later. Choose labels or numbers as targets."
-        )
     if not len(targets):
         raise UsageError("No training row has a label: a decoder needs labelled rows to learn from.")
     if targets.kind == "class":
@@ -108,5 +111,7 @@ def task_of(targets: Targets) -> Task:
             f"All {len(targets)} labelled training rows have the same labels: a decoder needs rows that differ. "
             "Check the label column and the training split."
         )
+    if targets.kind == "image":
+        return Task("image", targets.numbers(), (), targets.values.shape[1:])
     names = targets.names or tuple(str(column) for column in range(targets.values.shape[1]))
     return Task(targets.kind, targets.values, names)

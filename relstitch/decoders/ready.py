@@ -11,12 +11,17 @@ from relstitch.artifacts import EncoderStamp
 from relstitch.artifacts.rows import texts_array
 from relstitch.artifacts.spaces import check_finite
 from relstitch.decoders.prediction import Prediction
-from relstitch.errors import MismatchError, UsageError, some
+from relstitch.errors import MismatchError, UsageError, counted, some
 from relstitch.names import InputForm, WeightsLayout
 from relstitch.relative import unit_rows
 
 Numbers = NDArray[np.float64]
 _ROWS_AT_ONCE = 4096
+_FORMS: Mapping[InputForm, str] = {
+    "raw": "as the encoder gives them",
+    "unit": "scaled to length 1",
+    "standardised": "standardised by its own mean and scale",
+}
 _STILL = 1e-4
 """A column all but stands still whose scale is less than this share of the median scale."""
 
@@ -110,7 +115,7 @@ def ready_linear(
             outputs: Numbers = prepare(X.astype(np.float64)) @ weights.T + bias
         return np.hstack([-outputs, outputs]) if len(weights) == 1 else outputs
 
-    told = f"linear, {len(names)} classes × {width} values, input {form}"
+    told = f"a linear decoder of {len(names)} classes that reads rows of {width} values {_FORMS[form]}"
     still = _still(arrays) if form == "standardised" else None
     return ReadyDecoder(statement.source, names, width, values, told, still=still)
 
@@ -165,7 +170,7 @@ def ready_function(
         UsageError: Nobody said the class names or the form of the input, or rows are to be standardised from outside.
 
     Example:
-        >>> ready_function(lambda X: X, 2, ReadyStatement("x", ("a", "b"), "raw"), told="network").names
+        >>> ready_function(lambda X: X, 2, ReadyStatement("x", ("a", "b"), "raw"), told="a network").names
         ('a', 'b')
     """
     names = _names(statement)
@@ -181,25 +186,27 @@ def ready_function(
         outputs = np.asarray(run(np.ascontiguousarray(rows, dtype=np.float32)), dtype=np.float64)
         if outputs.shape != (len(X), len(names)):
             raise MismatchError(
-                f"{statement.source} gave outputs of shape {list(outputs.shape)} for {len(X)} rows and {len(names)} "
-                f"class names; expected [{len(X)}, {len(names)}]: one value a class, in the order of the names."
+                f"{statement.source} gave outputs of shape {list(outputs.shape)} for {counted(len(X), 'row')} and "
+                f"{len(names)} class names; expected [{len(X)}, {len(names)}]: one value per class, in the order of "
+                "the names."
             )
         return outputs
 
-    return ReadyDecoder(statement.source, names, width, values, f"{told}, {len(names)} classes, input {form}")
+    reads = f"{told} of {len(names)} classes that reads rows of {width} values {_FORMS[form]}"
+    return ReadyDecoder(statement.source, names, width, values, reads)
 
 
 def _names(statement: ReadyStatement) -> tuple[str, ...]:
     if statement.names is None:
         raise UsageError(
             f"{statement.source} does not say which class each output stands for. Give their names in the order of "
-            "the outputs, with --classes FILE (a JSON list, or one name a line)."
+            "the outputs, with --classes FILE (a JSON list, or one name per line)."
         )
     repeated = sorted({name for name in statement.names if statement.names.count(name) > 1})
     if len(statement.names) < 2 or repeated:
         found = f"these twice: {some(repeated)}" if repeated else f"{len(statement.names)} of them"
         raise UsageError(
-            f"{statement.source}: a decoder needs two or more different class names, one an output; found {found}."
+            f"{statement.source}: a decoder needs two or more different class names, one per output; found {found}."
         )
     return statement.names
 
@@ -242,7 +249,7 @@ def _weights(array: Numbers, names: tuple[str, ...], statement: ReadyStatement, 
         wide = f" of {' or '.join(map(str, dict.fromkeys(widths)))} values each" if widths else ""
         raise MismatchError(
             f"{statement.source}: weights of shape {list(array.shape)} do not fit {len(names)} class names "
-            f"({some(names)}) and embeddings{wide}; expected one row of weights a class, or one column."
+            f"({some(names)}) and embeddings{wide}; expected one row of weights per class, or one column."
         )
     return layouts[statement.layout or fitting[0]]
 
@@ -293,7 +300,8 @@ def ready_values(decoder: ReadyDecoder, X: NDArray[Any]) -> Numbers:
     """
     if X.ndim != 2 or X.shape[1] != decoder.width:
         raise MismatchError(
-            f"{decoder.source} reads {decoder.width} values a row; rows of shape {list(X.shape)} were given."
+            f"{decoder.source} reads {counted(decoder.width, 'value')} per row; rows of shape {list(X.shape)} were "
+            "given."
         )
     blocks = [decoder.values(X[start : start + _ROWS_AT_ONCE]) for start in range(0, max(len(X), 1), _ROWS_AT_ONCE)]
     values = np.concatenate(blocks)
@@ -309,7 +317,7 @@ def ready_predict(decoder: ReadyDecoder, X: NDArray[Any]) -> Prediction:
         X: As `ready_values`.
 
     Returns:
-        One answer a row.
+        One answer per row.
 
     Raises:
         MismatchError: As `ready_values`.

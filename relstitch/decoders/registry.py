@@ -14,7 +14,7 @@ from relstitch.decoders.linear import linear_values, logistic_path, ridge_path, 
 from relstitch.decoders.mlp import fit_mlp, mlp_values
 from relstitch.decoders.neighbours import neighbours_path, neighbours_values
 from relstitch.decoders.prediction import Prediction, Task, task_of
-from relstitch.errors import MismatchError, UsageError
+from relstitch.errors import MismatchError, UsageError, counted
 
 Path = Callable[[NDArray[Any], Task, Sequence[float], bool], Iterator[dict[str, NDArray[Any]]]]
 Values = Callable[[Mapping[str, NDArray[Any]], NDArray[Any]], NDArray[np.float64]]
@@ -30,7 +30,7 @@ class Method:
         strength: The strength where none is given or chosen.
         path: Fits it for one strength after the other; None for the neural one, which has no strength.
         values: Its outputs, from its arrays.
-        real: Whether it can learn numbers.
+        real: Whether it can learn numbers and pixels.
         seeded: Whether its seed makes a difference.
     """
 
@@ -116,7 +116,7 @@ def fit_decoder(X: NDArray[Any], targets: Targets, settings: DecoderSettings | N
 
     Args:
         X: float32 [n, k], relative representations or absolute embeddings, finite.
-        targets: One a row.
+        targets: One per row.
         settings: The method and its strength; by default logistic regression with C = 0.01.
 
     Returns:
@@ -167,6 +167,8 @@ def fit_path(
     """
     method, task, X = _checked(X, targets, settings)
     chosen: dict[str, Any] = {"seed": settings.seed, "transductive": settings.transductive, "train_rows": len(X)}
+    if task.picture:
+        chosen["picture"] = list(task.picture)
     if method.path is None:
         yield _decoder(settings, task, fit_mlp(X, task, settings.seed, settings.transductive), chosen)
         return
@@ -184,12 +186,14 @@ def _checked(X: NDArray[Any], targets: Targets, settings: DecoderSettings) -> tu
     method = method_of(settings)
     if X.ndim != 2 or len(X) != len(targets):
         raise MismatchError(
-            f"Representations of shape {list(X.shape)} came with {len(targets)} targets; expected one row a target."
+            f"Representations of shape {list(X.shape)} came with {counted(len(targets), 'target')}; expected one row "
+            "per target."
         )
-    if targets.kind == "real" and not method.real:
+    if targets.kind in ("real", "image") and not method.real:
         can = ", ".join(name for name, other in METHODS.items() if other.real)
+        found = "numbers" if targets.kind == "real" else "pictures"
         raise UsageError(
-            f"The {settings.method} decoder learns classes, and these targets are numbers. Choose one of: {can}."
+            f"The {settings.method} decoder learns classes, and these targets are {found}. Choose one of: {can}."
         )
     check_finite(X, np.arange(len(X)).astype(object), "representations")
     kept = X if targets.present.all() else X[targets.present]
@@ -205,7 +209,7 @@ def decision_values(decoder: Decoder, X: NDArray[Any]) -> NDArray[np.float64]:
 
     Returns:
         float64 [n, c]. Classes: the largest is the answer. Several labels: a label is given where its value is
-        above 0. Numbers: the numbers.
+        above 0. Numbers and pixels: themselves.
 
     Raises:
         UsageError: A decoder of a method that this version does not know.
@@ -221,7 +225,8 @@ def decision_values(decoder: Decoder, X: NDArray[Any]) -> NDArray[np.float64]:
     width = len(decoder.arrays["norm_weight" if decoder.method == "mlp" else "mean"])
     if X.ndim != 2 or X.shape[1] != width:
         raise MismatchError(
-            f"This decoder reads {width} values a row; representations of shape {list(X.shape)} were given."
+            f"This decoder reads {counted(width, 'value')} per row; representations of shape {list(X.shape)} were "
+            "given."
         )
     if method.values is None:
         return mlp_values(decoder.arrays, X, bool(decoder.settings.get("transductive", False)))
@@ -236,11 +241,11 @@ def predict(decoder: Decoder, X: NDArray[Any]) -> Prediction:
         X: float32 [n, k]. For a transductive decoder, all rows that are to be scored together.
 
     Returns:
-        One answer a row.
+        One answer per row.
 
     Raises:
         UsageError: As `decision_values`.
-        MismatchError: As `decision_values`.
+        MismatchError: As `decision_values`; or a decoder of pictures without their shape.
 
     Example:
         >>> X = np.array([[-1.0], [1.0]], dtype=np.float32)
@@ -253,4 +258,18 @@ def predict(decoder: Decoder, X: NDArray[Any]) -> Prediction:
         return Prediction("class", values.argmax(axis=1).astype(np.int32), decoder.names)
     if decoder.task == "multilabel":
         return Prediction("multilabel", values > 0, decoder.names)
+    if decoder.task == "image":
+        return Prediction("image", values.reshape(len(values), *_picture(decoder, values.shape[1])), ())
     return Prediction("real", values, decoder.names)
+
+
+def _picture(decoder: Decoder, outputs: int) -> tuple[int, ...]:
+    shape = decoder.settings.get("picture")
+    if isinstance(shape, list) and len(shape) == 3 and all(isinstance(side, int) and side > 0 for side in shape):
+        height, width, channels = shape
+        if height * width * channels == outputs:
+            return height, width, channels
+    raise MismatchError(
+        f"This decoder draws pictures of {counted(outputs, 'value')}, and their shape in its settings is {shape}; "
+        "expected [height, width, channels] of as many values. Make the decoder anew."
+    )

@@ -69,7 +69,7 @@ def stitch(
     options = options or StitchOptions()
     if len(files) < 2:
         raise UsageError(
-            f"A stitch needs at least two files, one an encoder; {len(files)} given ({some(files) or 'none'})."
+            f"A stitch needs at least two files, one per encoder; {len(files)} given ({some(files) or 'none'})."
         )
     _check_method(options)
     _check_general(anchors, options)

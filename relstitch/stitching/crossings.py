@@ -38,7 +38,7 @@ def measure_crossings(
         options: The name of the form and the training split.
 
     Returns:
-        The scores by form, decoder and encoder, and the choices by decoder and encoder, one a draw.
+        The scores by form, decoder and encoder, and the choices by decoder and encoder, one per draw.
 
     Raises:
         UsageError: Relative files, which hold no absolute embeddings to carry over.

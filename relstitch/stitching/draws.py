@@ -5,7 +5,7 @@ from dataclasses import replace
 from itertools import combinations
 
 from relstitch.artifacts import Anchors, AnchorVectors, Embeddings, Relative
-from relstitch.errors import MismatchError, UsageError, some
+from relstitch.errors import MismatchError, UsageError, counted, some
 from relstitch.meeting import meet_all, same_anchors
 from relstitch.relative import anchor_vectors, parse_projection
 from relstitch.stitching.options import Space, StitchOptions
@@ -132,4 +132,4 @@ def _check_what_they_carry(files: Mapping[str, Relative], options: StitchOptions
 def told(anchors: AnchorVectors) -> str:
     """Which anchors these are, for a message."""
     first = some(anchors.anchors.ids, limit=2)
-    return f"{len(anchors.anchors)} anchors ({first}; sha256 {anchors.anchors.digest[:12]})"
+    return f"{counted(len(anchors.anchors), 'anchor')} ({first}; sha256 {anchors.anchors.digest[:12]})"

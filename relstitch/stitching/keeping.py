@@ -119,7 +119,7 @@ def predict_with(decoder: Decoder, space: Space) -> Prediction:
         space: n rows.
 
     Returns:
-        One answer a row.
+        One answer per row.
 
     Raises:
         MismatchError: A relative file of another projection or other anchors, or an encoder that it does not serve.

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from relstitch.artifacts import Rows, Targets
-from relstitch.errors import MismatchError, UsageError, some
+from relstitch.errors import MismatchError, UsageError, counted, some
 
 Index = NDArray[np.intp]
 
@@ -25,7 +25,7 @@ def known_targets(rows: Mapping[str, Rows], label_map: Mapping[str, str]) -> dic
         The targets of the files that have any.
 
     Raises:
-        UsageError: No file has a label, the targets are images, or the map names a class that no file has.
+        UsageError: No file has a label, or the map names a class that no file has.
         MismatchError: Targets of different kinds.
 
     Example:
@@ -45,8 +45,6 @@ def known_targets(rows: Mapping[str, Rows], label_map: Mapping[str, str]) -> dic
     if len(set(kinds.values())) > 1:
         listed = ", ".join(f"{name}: {kind}" for name, kind in kinds.items())
         raise MismatchError(f"The files hold targets of different kinds ({listed}); a stitch needs one kind.")
-    if "image" in kinds.values():
-        raise UsageError("The targets are images, and stitching to decoders that draw images comes later.")
     unknown = sorted(set(label_map) - {name for targets in found.values() for name in targets.names})
     if unknown:
         names = dict.fromkeys(name for targets in found.values() for name in targets.names)
@@ -60,7 +58,9 @@ def _renamed(targets: Targets, label_map: Mapping[str, str]) -> Targets:
 
 
 def _laid_out(targets: Targets, names: Sequence[str]) -> Targets:
-    """The same targets with codes or columns in the order of `names`."""
+    """The same targets with codes or columns in the order of `names`; pictures have neither."""
+    if targets.kind == "image":
+        return targets
     at = {name: position for position, name in enumerate(names)}
     where = [at[name] for name in targets.names]
     if targets.kind == "class":
@@ -79,7 +79,7 @@ def common_layout(found: Mapping[str, Targets]) -> dict[str, Targets]:
     """The targets of several files with the same names in the same order.
 
     Raises:
-        MismatchError: Numbers whose columns are not the same.
+        MismatchError: Numbers whose columns, or pictures whose shapes are not the same.
 
     Example:
         >>> found = {"x": Targets.from_labels(["b"]), "y": Targets.from_labels(["a"])}
@@ -92,6 +92,12 @@ def common_layout(found: Mapping[str, Targets]) -> dict[str, Targets]:
             raise MismatchError(
                 f"{first} holds the target columns {some(found[first].names)} and {other} the columns "
                 f"{some(found[other].names)}. Columns meet by name: encode both with the same --target columns."
+            )
+        one, two = (found[name].values.shape[1:] for name in (first, other))
+        if found[first].kind == "image" and one != two:
+            raise MismatchError(
+                f"{first} holds pictures of {' × '.join(map(str, one))} as targets and {other} of "
+                f"{' × '.join(map(str, two))} (height × width × channels). Give all files targets of one size."
             )
     names = sorted({name for targets in found.values() for name in targets.names})
     return {name: _laid_out(targets, names) for name, targets in found.items()}
@@ -160,9 +166,9 @@ def _check_equal(
     if different.any():
         row = int(np.flatnonzero(different)[0])
         raise MismatchError(
-            f"{names[0]} and {names[1]} label {int(different.sum())} of {int(both.sum())} rows differently: "
-            f"{ids[row]!r} is {_told(one, row)} in {names[0]} and {_told(other, row)} in {names[1]}. Encode both "
-            "from the same labels, or give a label map where only the names differ."
+            f"{names[0]} and {names[1]} label {int(different.sum())} of {counted(int(both.sum()), 'row')} "
+            f"differently: {ids[row]!r} is {_told(one, row)} in {names[0]} and {_told(other, row)} in {names[1]}. "
+            "Encode both from the same labels, or give a label map where only the names differ."
         )
 
 
@@ -171,4 +177,6 @@ def _told(targets: Targets, row: int) -> str:
         return repr(targets.names[targets.values[row]])
     if targets.kind == "multilabel":
         return repr([name for name, has in zip(targets.names, targets.values[row], strict=True) if has])
+    if targets.kind == "image":
+        return f"a picture of mean {targets.take(np.array([row])).numbers().mean():.4f}"
     return repr([round(float(value), 6) for value in targets.values[row]])

@@ -1,8 +1,9 @@
 """Every decoder on every encoder, in every form, for every draw of anchors and every decoder seed."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, partial
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +14,7 @@ from relstitch.artifacts.spaces import Matrix
 from relstitch.choosing import Choice, HeldOut, WayChoice, choose_strength
 from relstitch.decoders import DecoderSettings, fit_decoder, method_of, predict
 from relstitch.errors import UsageError
-from relstitch.relative import parse_projection, project, relative_representation, with_columns
+from relstitch.relative import parse_projection, project, relative_representation, whitens, with_columns
 from relstitch.scoring import Scored, score
 from relstitch.stitching.crossings import measure_crossings
 from relstitch.stitching.draws import Draw
@@ -103,11 +104,14 @@ class View:
         train: [n, w].
         test: [m, w].
         anchors: [k, w].
+        without: From anchors that are left out to training rows and anchors as the others alone would have them; None
+            where that is not known.
     """
 
     train: Matrix
     test: Matrix
     anchors: Matrix
+    without: Callable[[NDArray[np.intp]], tuple[Matrix, Matrix]] | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -146,7 +150,24 @@ class Seat:
             values = relative_representation(used, known, form.spec).values
             among = project(anchors.vectors, anchors.vectors, form.spec, columns=known.columns)
         train, test = (np.searchsorted(self._rows, rows) for rows in (self.party.train, self.party.test))
-        return View(values[train], values[test], among)
+        without = None
+        if isinstance(self.party.space, Embeddings) and form.spec is not None:
+            without = partial(_projected_without, self.party.space, self.party.train, form.spec, anchors)
+        return View(values[train], values[test], among, without)
+
+
+def _projected_without(
+    space: Embeddings, train: NDArray[np.intp], spec: ProjectionSpec, anchors: AnchorVectors, out: NDArray[np.intp]
+) -> tuple[Matrix, Matrix]:
+    """The training rows and all anchors, projected on the anchors that are not left out."""
+    kept = np.delete(np.arange(len(anchors.anchors)), out)
+    ids, hashes = anchors.anchors.ids, anchors.anchors.hashes
+    fewer = AnchorList(tuple(ids[at] for at in kept), tuple(hashes[at] for at in kept))
+    known = with_columns(AnchorVectors(fewer, anchors.vectors[kept]), space, spec)
+    rows, among = (
+        project(X, known.vectors, spec, columns=known.columns) for X in (space.vectors[train], anchors.vectors)
+    )
+    return rows, among
 
 
 @dataclass(frozen=True, eq=False)
@@ -154,7 +175,7 @@ class Results:
     """What was measured.
 
     Attributes:
-        scored: By form, decoder and encoder: one value a repetition (draws × seeds). Absent where it does not exist.
+        scored: By form, decoder and encoder: one value per repetition (draws × seeds). Absent where there is none.
         choices: By form and decoder: the strength of each draw.
         ways: By decoder and encoder: how they met in each draw, where that was chosen pair by pair.
     """
@@ -234,8 +255,18 @@ def choose(
     }
     targets, among = targets_of_anchors(party, anchors)
     held_out = HeldOut(targets, among[party.train], others, relative=form.spec is not None)
+    if form.spec is not None and whitens(form.spec):
+        held_out = replace(held_out, **_held_out_of_whitening(own, {name: views[name] for name in others}))
     settings = DecoderSettings(options.method, options.strength, options.seeds[0], form.transductive)
     return choose_strength(own.train, party.targets.take(party.train), held_out, settings)
+
+
+def _held_out_of_whitening(own: View, others: Mapping[str, View]) -> dict[str, Any]:
+    """Anchors that whiten must leave the whitening too when they are held out, which takes the rows themselves."""
+    learn, asked = own.without, {name: view.without for name, view in others.items()}
+    if learn is None or None in asked.values():
+        return {"obstacle": "default: relative files are whitened by all anchors, so that none can be held out"}
+    return {"anew": lambda out: (learn(out)[0], {name: ask(out)[1] for name, ask in asked.items() if ask})}
 
 
 def _row(

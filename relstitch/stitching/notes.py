@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 
 from relstitch.artifacts import Cell, StitchReport
-from relstitch.errors import some
+from relstitch.errors import counted, some
 from relstitch.stitching.draws import Draw
 from relstitch.stitching.matrix import Key, Results
 from relstitch.stitching.options import Space, StitchOptions
@@ -58,7 +58,7 @@ def notes_on_fit(draws: Sequence[Draw], options: StitchOptions) -> Iterator[str]
     if options.way != "affine" or not draws:
         return
     near = [
-        f"{name} ({len(known.anchors)} anchors, {known.vectors.shape[1]} wide)"
+        f"{name} ({counted(len(known.anchors), 'anchor')}, {known.vectors.shape[1]} wide)"
         for name, known in draws[0].items()
         if 0.5 < len(known.anchors) / known.vectors.shape[1] < 2
     ]
@@ -84,18 +84,14 @@ def notes_on_unseen(unseen: Mapping[str, int], without: Mapping[Key, float], met
 
 def notes_on_scores(report: StitchReport) -> Iterator[str]:
     """What the figures themselves say: centring, the floor, retention."""
-    centred, paper = (report.stitched_mean(form) for form in (CENTRED, PAPER))
-    if centred is not None and paper is not None and abs(centred - paper) > _MUCH:
-        if centred > paper:
-            yield f"Centring on the anchors' mean lifts the stitched mean from {paper:.3f} to {centred:.3f}."
-        else:
-            yield f"Here centring does harm: the stitched mean falls from {paper:.3f} to {centred:.3f}."
+    yield from _centring(report)
     yield from _compared(report)
     yield from _past_their_ceiling(report)
     for form, called in ((PAPER, "Not centred (the paper's form)"), (CENTRED, "Centred")):
-        below = [cell for cell, mean in _stitched(report, form) if mean <= report.floor]
+        below = [cell for cell, mean in _stitched(report, form) if not _better(report, mean, report.floor)]
         if below:
-            yield f"{called}, these pairs do no better than the floor of {report.floor:.3f}: {_named(below)}."
+            floor = _told(report, report.floor)
+            yield f"{called}, these pairs do no better than the floor of {floor}: {_named(below)}."
     low = [cell for cell, _ in _stitched(report, CENTRED) if _retains_little(cell)]
     if low:
         yield f"Centred, these pairs keep less than half of their ceiling: {_named(low)}."
@@ -103,10 +99,35 @@ def notes_on_scores(report: StitchReport) -> Iterator[str]:
     worse = [
         cell
         for cell, mean in _stitched(report, CENTRED)
-        if mean < absolute.get((cell.decoder, cell.encoder), float("-inf"))
+        if (other := absolute.get((cell.decoder, cell.encoder))) is not None and _better(report, other, mean)
     ]
     if worse:
         yield f"Centred, these pairs do worse than with absolute embeddings: {_named(worse)}."
+
+
+def _better(report: StitchReport, one: float, other: float) -> bool:
+    """Whether one leading figure is better than another: an error is better where it is smaller."""
+    return one < other if report.lower_is_better else one > other
+
+
+def _told(report: StitchReport, figure: float) -> str:
+    """A leading figure in words: errors of pixels are small numbers."""
+    return f"{figure:.4f}" if report.lower_is_better else f"{figure:.3f}"
+
+
+def _centring(report: StitchReport) -> Iterator[str]:
+    """What centring on the anchors' mean does to the stitched mean, where that is much."""
+    centred, paper = (report.stitched_mean(form) for form in (CENTRED, PAPER))
+    # Of errors, much is a share of the floor's.
+    much = _MUCH * (report.floor if report.lower_is_better else 1.0)
+    if centred is None or paper is None or abs(centred - paper) <= much:
+        return
+    lifts, falls = ("lowers", "rises") if report.lower_is_better else ("lifts", "falls")
+    span = f"from {_told(report, paper)} to {_told(report, centred)}"
+    if _better(report, centred, paper):
+        yield f"Centring on the anchors' mean {lifts} the stitched mean {span}."
+    else:
+        yield f"Here centring does harm: the stitched mean {falls} {span}."
 
 
 def _past_their_ceiling(report: StitchReport) -> Iterator[str]:
@@ -114,9 +135,9 @@ def _past_their_ceiling(report: StitchReport) -> Iterator[str]:
     for form in (form for form in report.forms if form not in (CENTRED, PAPER, ABSOLUTE)):
         own = {c.decoder: c.scores[report.metric].mean for c in report.cells if c.form == form and not c.stitched}
         past = [
-            f"{cell.decoder} on {cell.encoder} ({mean:.3f} against {best:.3f})"
+            f"{cell.decoder} on {cell.encoder} ({_told(report, mean)} against {_told(report, best)})"
             for cell, mean in _stitched(report, form)
-            if (best := own.get(cell.decoder)) is not None and mean > best
+            if (best := own.get(cell.decoder)) is not None and _better(report, mean, best)
         ]
         if past:
             yield (
@@ -133,8 +154,8 @@ def _compared(report: StitchReport) -> Iterator[str]:
         # Said as what centring gives, whichever form is shown first.
         sign = 1 if one.form == CENTRED else -1
         low, high = sorted((sign * one.result.low, sign * one.result.high))
-        repeated = (one.draws, "draw") if one.draws > 1 or one.seeds == 1 else (one.seeds, "seed")
-        basis = f"{one.rows} test rows and {repeated[0]} {repeated[1]}{'s' if repeated[0] != 1 else ''}"
+        repeated = counted(one.draws, "draw") if one.draws > 1 or one.seeds == 1 else counted(one.seeds, "seed")
+        basis = f"{counted(one.rows, 'test row')} and {repeated}"
         interval = f"{one.result.level:.0%} interval {low:+.3f} to {high:+.3f}, paired bootstrap over {basis}"
         gain = sign * one.result.difference
         if one.result.clear:

@@ -3,8 +3,9 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from relstitch.artifacts import Embeddings, Relative
+from relstitch.artifacts import Embeddings, Relative, Rows
 from relstitch.errors import UsageError, some
+from relstitch.names import TASKS, TaskName
 
 Space = Embeddings | Relative
 
@@ -34,6 +35,9 @@ class StitchOptions:
         label_map: A name found in the files → the name to read it as, where two files name a class differently.
         train_side: The side of parallel anchors for the decoder's file.
         test_side: The side of parallel anchors for the encoder's file, where it is another one.
+        task: ``labels``: what the files hold as targets. ``reconstruct``: pictures or real values are to be given
+            back: those of `targets`, or those that the files hold. Scored by MSE (pictures) or R² (values).
+        targets: What is to be reconstructed, by id: rows with targets of kind ``image`` or ``real``.
     """
 
     method: str = "logistic"
@@ -52,6 +56,8 @@ class StitchOptions:
     label_map: Mapping[str, str] = field(default_factory=dict)
     train_side: str | None = None
     test_side: str | None = None
+    task: TaskName = "labels"
+    targets: Rows | None = None
 
     def __post_init__(self) -> None:
         if not self.seeds:
@@ -72,5 +78,24 @@ class StitchOptions:
                 f"The method {self.way!r} does not stitch by one projection, so {some(unheeded)} would have no "
                 "effect. Leave out either the method or what goes with --projection, --center and --transductive."
             )
+        self._check_task()
         if self.draws is not None and self.draws < 1:
             raise UsageError(f"{self.draws} anchor draws were asked for; at least one is needed.")
+
+    def _check_task(self) -> None:
+        if self.task not in TASKS:
+            raise UsageError(f"There is no task {self.task!r}. Choose one of: {', '.join(TASKS)}.")
+        if self.targets is None:
+            return
+        if self.task != "reconstruct":
+            raise UsageError(
+                "Targets of their own were given, and the task is to learn the files' labels. Choose the task "
+                "reconstruct (--task reconstruct), or leave the targets out."
+            )
+        given = self.targets.targets
+        if given is None or given.kind not in ("real", "image"):
+            found = "no targets" if given is None else f"targets of kind {given.kind!r}"
+            raise UsageError(
+                f"The rows to be reconstructed have {found}; expected pictures (kind 'image') or real values (kind "
+                "'real')."
+            )

@@ -7,8 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from relstitch.artifacts import AnchorList, Rows, Targets
-from relstitch.errors import MismatchError, UsageError, some
+from relstitch.errors import MismatchError, UsageError, counted, left_out_words, some
 from relstitch.meeting import anchor_of, anchors_of_rows, in_id_order, meet_all, rows_where
+from relstitch.stitching.goals import goals_of
 from relstitch.stitching.labels import Index, agreed_targets, common_layout, known_targets
 from relstitch.stitching.options import Space, StitchOptions
 
@@ -57,7 +58,7 @@ def gather(
     Args:
         files: By name.
         anchors: The draws as each file knows them. What is an anchor is not scored.
-        options: Splits, strictness, label map.
+        options: Splits, strictness, label map, task.
 
     Returns:
         One party a file. All have the same training and test rows, in the order of their ids.
@@ -66,7 +67,7 @@ def gather(
         UsageError: No labelled row to train on or to score.
         MismatchError: Files that do not meet, or that disagree on a row's split or label.
     """
-    rows = {name: space.rows for name, space in files.items()}
+    rows, met = goals_of(files, options)
     shared = in_id_order(rows, meet_all(rows, strict=options.strict))
     _check_splits(rows, shared)
     targets = agreed_targets(rows, shared, options.label_map)
@@ -75,13 +76,7 @@ def gather(
     labelled = targets[names[0]].present[shared[0]]
     train, test, counts, notes = _choose_rows(known, labelled, anchors[names[0]], options)
     left_out = {name: len(rows[name]) - len(at) for name, at in zip(names, shared, strict=True)}
-    notes += [
-        f"1 row of {name} is not in all files and was left out."
-        if count == 1
-        else f"{count} rows of {name} are not in all files and were left out."
-        for name, count in left_out.items()
-        if count
-    ]
+    notes += [*(left_out_words(name, count) for name, count in left_out.items() if count), *met]
     parties = tuple(
         Party(name, files[name], targets[name], at[train], at[test]) for name, at in zip(names, shared, strict=True)
     )
@@ -101,7 +96,7 @@ def gather_pair(
         train: The decoder's file. If it has labelled test rows of its own, they give the ceiling.
         test: The encoder's file.
         anchors: The draws as each file knows them.
-        options: Splits, label map.
+        options: Splits, label map, task.
 
     Returns:
         The two parties; the second has no training rows.
@@ -110,7 +105,7 @@ def gather_pair(
         UsageError: No labelled row to train on or to score.
         MismatchError: Targets of different kinds or columns.
     """
-    rows = {name: space.rows for name, space in (train, test)}
+    rows, met = goals_of(dict((train, test)), options)
     found = known_targets(rows, options.label_map)
     for name in rows:
         if name not in found:
@@ -131,7 +126,7 @@ def gather_pair(
         Party(train[0], train[1], targets[train[0]], rows_where(learn, taught), rows_where(learn, own)),
         Party(test[0], test[1], targets[test[0]], np.empty(0, dtype=np.intp), rows_where(score, scored)),
     )
-    notes = []
+    notes = met
     if not own.any():
         notes.append(f"{train[0]} has no labelled rows in split {options.test_split!r}, so there is no ceiling.")
     more_counts, more_notes = _overlaps(repeated, are_anchors, scored)
@@ -154,9 +149,8 @@ def _choose_rows(
     for which, mask in unlabelled.items():
         if mask.any():
             kind = which.removeprefix("unlabelled_")
-            words = f"1 {kind} row has no label in any file and was left out."
-            many = f"{int(mask.sum())} {kind} rows have no label in any file and were left out."
-            notes.append(words if mask.sum() == 1 else many)
+            rows_lack = counted(int(mask.sum()), f"{kind} row has", f"{kind} rows have")
+            notes.append(f"{rows_lack} no label in any file and {'was' if mask.sum() == 1 else 'were'} left out.")
     return np.flatnonzero(train), np.flatnonzero(test), counts | more_counts, notes
 
 
@@ -170,10 +164,9 @@ def _overlaps(repeated: Mask, are_anchors: Mask, scored: Mask) -> tuple[dict[str
             f"{counts['test_in_train']} of {int(scored.sum())} test rows {'holds' if one else 'hold'} content that "
             f"also stands in the training rows; {'it is' if one else 'they are'} scored with the rest."
         )
-    if counts["test_in_anchors"] == 1:
-        notes.append("1 test row is an anchor (by id or content) and is not scored.")
-    elif counts["test_in_anchors"]:
-        notes.append(f"{counts['test_in_anchors']} test rows are anchors (by id or content) and are not scored.")
+    if counts["test_in_anchors"]:
+        are = counted(counts["test_in_anchors"], "test row is an anchor", "test rows are anchors")
+        notes.append(f"{are} (by id or content) and not scored.")
     return counts, notes
 
 
@@ -182,8 +175,8 @@ def _check_some(rows: Rows, chosen: Mask, split: str, name: str) -> None:
         return
     inside = int(rows.in_splits(split).sum())
     raise UsageError(
-        f"No labelled row to use in split {split!r} of {name}: {inside} rows in it, of {len(rows)} in splits "
-        f"{some(rows.split_names)}. Name the splits with --train-split and --test-split."
+        f"No labelled row to use in split {split!r} of {name}: {counted(inside, 'row')} in it, of {len(rows)} in "
+        f"splits {some(rows.split_names)}. Name the splits with --train-split and --test-split."
     )
 
 
@@ -194,9 +187,9 @@ def _check_splits(rows: Mapping[str, Rows], shared: Sequence[Index]) -> None:
         if len(moved):
             row = int(moved[0])
             raise MismatchError(
-                f"{first[0]} and {name} put {len(moved)} shared rows into different splits: {file.ids[row]!r} is in "
-                f"{first[1].splits[row]!r} in {first[0]} and in {file.splits[row]!r} in {name}. Encode both from the "
-                "same splits."
+                f"{first[0]} and {name} put {counted(len(moved), 'shared row')} into different splits: "
+                f"{file.ids[row]!r} is in {first[1].splits[row]!r} in {first[0]} and in {file.splits[row]!r} in "
+                f"{name}. Encode both from the same splits."
             )
 
 

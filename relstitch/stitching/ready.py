@@ -14,7 +14,7 @@ from relstitch.choosing import Source, WayChoice
 from relstitch.choosing.ready import ReadyTarget, carry_to_ready, choose_ready_way, ready_ways
 from relstitch.decoders import DecoderSettings, decision_values, fit_decoder
 from relstitch.decoders.ready import ReadyDecoder, ready_predict
-from relstitch.errors import MismatchError, UsageError, some
+from relstitch.errors import MismatchError, UsageError, counted, some
 from relstitch.meeting import meet_all, rows_where
 from relstitch.relative import project
 from relstitch.scoring import Scored, score
@@ -44,7 +44,7 @@ def ready_of(decoder: Decoder, source: str) -> ReadyDecoder:
         The decoder as a function of absolute embeddings.
 
     Raises:
-        UsageError: A decoder that does not say whose embeddings it reads.
+        UsageError: A decoder that does not say whose embeddings it reads, or one that draws pictures.
 
     Example:
         >>> from relstitch.artifacts import EncoderStamp, Targets
@@ -55,6 +55,11 @@ def ready_of(decoder: Decoder, source: str) -> ReadyDecoder:
         ['a', 'b']
     """
     spec = decoder.projection
+    if decoder.task == "image":
+        raise UsageError(
+            f"{source} draws pictures; a decoder in a file answers with classes or numbers here. Let the stitch "
+            "train one, with --task reconstruct."
+        )
     if decoder.encoder is None or (spec is not None and not decoder.spaces):
         raise UsageError(
             f"{source} is a decoder of bare arrays, which does not say whose embeddings it reads. Save one from a "
@@ -67,7 +72,8 @@ def ready_of(decoder: Decoder, source: str) -> ReadyDecoder:
         anchors = decoder.spaces[0][1]
         return decision_values(decoder, project(X, anchors.vectors, spec, columns=anchors.columns))
 
-    told = f"{decoder.method}, {len(decoder.names)} outputs, input {'absolute' if spec is None else spec}"
+    reads = "absolute embeddings" if spec is None else f"relative representations ({spec})"
+    told = f"a {decoder.method} decoder of {counted(len(decoder.names), 'output')} that reads {reads}"
     return ReadyDecoder(source, decoder.names, decoder.encoder.dimension, values, told, decoder.task, decoder.encoder)
 
 
@@ -102,7 +108,7 @@ def owner_of(decoder: ReadyDecoder, files: Mapping[str, Space], named: str | Non
         fitting = [name for name, stamp in stamps.items() if stamp.identity == decoder.encoder.identity]
         if not fitting:
             raise MismatchError(
-                f"{decoder.source} reads embeddings of {decoder.encoder.spec} ({decoder.width} values a row); "
+                f"{decoder.source} reads embeddings of {decoder.encoder.spec} ({decoder.width} values per row); "
                 f"{some(f'{name} is of {stamp.spec}' for name, stamp in stamps.items())}. Give embeddings of that "
                 "very encoder, with its revision, prompt and settings, among the files."
             )
@@ -110,14 +116,14 @@ def owner_of(decoder: ReadyDecoder, files: Mapping[str, Space], named: str | Non
     fitting = [name for name, stamp in stamps.items() if stamp.dimension == decoder.width]
     if not fitting:
         raise MismatchError(
-            f"{decoder.source} reads {decoder.width} values a row; "
+            f"{decoder.source} reads {decoder.width} values per row; "
             f"{some(f'{name} has {stamp.dimension}' for name, stamp in stamps.items())}. Give embeddings of the "
             "encoder it was trained on among the files."
         )
     if len(fitting) > 1:
         raise UsageError(
-            f"{decoder.source} reads {decoder.width} values a row, as {some(fitting)} have. Say whose decoder it is, "
-            "with --decoder-of."
+            f"{decoder.source} reads {decoder.width} values per row, as {some(fitting)} have. Say whose decoder it "
+            "is, with --decoder-of."
         )
     return fitting[0]
 

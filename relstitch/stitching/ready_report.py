@@ -9,7 +9,7 @@ from relstitch.artifacts import Embeddings, FormComparison, StitchReport
 from relstitch.artifacts.stamps import CARRIED_FROM
 from relstitch.choosing import WayChoice
 from relstitch.decoders.ready import ReadyDecoder
-from relstitch.errors import some
+from relstitch.errors import counted, some
 from relstitch.relative import unit_rows
 from relstitch.scoring import Scored
 from relstitch.statistics import paired_bootstrap
@@ -61,7 +61,7 @@ def report_on_ready(
         *_notes_on_ceiling(decoder, owner, results.scored.get((forms[-1].name, owner.name, owner.name), ())),
         *_notes_on_still_columns(decoder),
         *_notes_on_unknown(results.scored, forms[-1].name, report.metric),
-        *_notes_on_ways(results.ways, owner.name),
+        *_notes_on_ways(results.ways, owner.name, report.held_out_metric),
         *_notes_on_loss(against),
         *_notes_on_floor(report, forms[-1].name),
     )
@@ -83,11 +83,17 @@ def _notes_on_carried(gathering: Gathering) -> Iterator[str]:
 def _notes_on_names(decoder: ReadyDecoder, owner: Party) -> Iterator[str]:
     met = [name for name in decoder.names if name in owner.targets.names]
     words = f"{decoder.source} is {decoder.told}; nothing in it was changed."
+    kind = "target name" if decoder.task == "real" else "class name"
+    many = counted(len(decoder.names), kind)
     if len(met) == len(decoder.names):
-        yield f"{words} All its {len(met)} names stand among the labels."
+        yield f"{words} {'Its' if len(met) == 1 else 'All of its'} {many} {_are(met)} among the labels."
     else:
         rest = [name for name in decoder.names if name not in met]
-        yield f"{words} {len(met)} of its {len(decoder.names)} names stand among the labels; not: {some(rest, 12)}."
+        yield f"{words} {len(met)} of its {many} {_are(met)} among the labels; these are not: {some(rest, 12)}."
+
+
+def _are(names: Sequence[str]) -> str:
+    return "is" if len(names) == 1 else "are"
 
 
 def _notes_on_ceiling(decoder: ReadyDecoder, owner: Party, ceiling: Sequence[Scored]) -> Iterator[str]:
@@ -127,8 +133,9 @@ def _notes_on_still_columns(decoder: ReadyDecoder) -> Iterator[str]:
     if decoder.still is None:
         return
     count = int((~np.isnan(decoder.still)).sum())
+    still, them = ("stands still", "it") if count == 1 else ("stand still", "them")
     yield (
-        f"{count} of the {decoder.width} columns that {decoder.source} reads all but stand still: it divides them by "
+        f"{count} of the {decoder.width} columns that {decoder.source} reads all but {still}: it divides {them} by "
         "less than a ten-thousandth of what it divides the median column by, which would make a large value of the "
         "smallest error. So carried rows are put at its mean there; the rows of its own encoder are read as they are."
     )
@@ -151,19 +158,20 @@ def _notes_on_unknown(scored: Mapping[Key, Sequence[Scored]], form: str, metric:
         yield f"Test rows hold labels that the decoder does not know, and count as wrong: {listed}.{tail}"
 
 
-def _notes_on_ways(ways: Mapping[tuple[str, str], Sequence[WayChoice]], owner: str) -> Iterator[str]:
+def _notes_on_ways(ways: Mapping[tuple[str, str], Sequence[WayChoice]], owner: str, metric: str) -> Iterator[str]:
     for (_, encoder), choices in ways.items():
         taken = dict.fromkeys(choice.way.name for choice in choices)
         told = []
         for name in taken:
             mine = [choice for choice in choices if choice.way.name == name]
             scores = [choice.scores[name] for choice in mine if name in choice.scores]
-            held_out = f", {float(np.mean(scores)):.3f} on held-out anchors" if scores else ""
-            times = f"{len(mine)} of {len(choices)} draws" if len(choices) > 1 else "1 draw"
-            told.append(f"{name} ({times}{held_out})")
+            parts = [f"in {len(mine)} of {len(choices)} draws"] if len(choices) > 1 else []
+            parts += [f"held-out {metric} {float(np.mean(scores)):.3f}"] if scores else []
+            told.append(f"{name} ({', '.join(parts)})" if parts else name)
         reasons = {choice.how.removeprefix("default: ") for choice in choices if choice.how.startswith("default: ")}
         why = f" It was not chosen but is the default: {some(sorted(reasons))}." if reasons else ""
-        yield f"The rows of {encoder} were carried to the space of {owner} by {some(told)}.{why}"
+        # The names of ways have commas of their own.
+        yield f"The rows of {encoder} were carried to the space of {owner} by {'; '.join(told)}.{why}"
 
 
 def _against_ceiling(scored: Mapping[Key, Sequence[Scored]], owner: str, form: str) -> Iterator[FormComparison]:
@@ -183,7 +191,7 @@ def _against_ceiling(scored: Mapping[Key, Sequence[Scored]], owner: str, form: s
 
 def _notes_on_loss(comparisons: Sequence[FormComparison]) -> Iterator[str]:
     for one in comparisons:
-        gain, basis = one.result, f"{one.rows} test rows and {one.draws} draw{'s' if one.draws != 1 else ''}"
+        gain, basis = one.result, f"{counted(one.rows, 'test row')} and {counted(one.draws, 'draw')}"
         interval = f"{gain.level:.0%} interval {gain.low:+.3f} to {gain.high:+.3f}, paired bootstrap over {basis}"
         if gain.clear:
             verb = "lose to" if gain.difference < 0 else "gain on"

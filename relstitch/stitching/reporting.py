@@ -11,6 +11,7 @@ from relstitch.decoders import DecoderSettings, method_of
 from relstitch.errors import GateError, UsageError, some
 from relstitch.scoring import LEADING, METRICS, Scored, floor
 from relstitch.stitching.crossings import choices_json
+from relstitch.stitching.drawings import picture_grid
 from relstitch.stitching.draws import Draw
 from relstitch.stitching.evidence import compare_forms, score_of, stitched_scores
 from relstitch.stitching.matrix import Form, Key, Results, used_seeds
@@ -30,17 +31,19 @@ def report_on(
     metric = LEADING[kind]
     unseen, without = _unseen(results)
     names, seeds = tuple(form.name for form in forms), len(used_seeds(options))
+    bottom = floor(learner.targets.take(learner.train), scored.targets.take(scored.test))
     report = StitchReport(
         metric=metric,
         method=options.method,
         encoders=tuple(party.name for party in parties),
         forms=names,
-        cells=_cells(parties, names, results, seeds),
-        floor=floor(learner.targets.take(learner.train), scored.targets.take(scored.test)),
+        cells=_cells(parties, names, results, seeds, bottom),
+        floor=bottom,
         settings=_settings(draws, forms, results, options) | ({"without_unseen": _nested(without)} if unseen else {}),
         rows=gathering.rows,
         comparisons=tuple(compare_forms(results, names, seeds)),
         stitched=stitched_scores(results, names, metric, seeds),
+        pictures=picture_grid(parties, names, results.scored),
     )
     notes = (
         *gathering.notes,
@@ -54,7 +57,9 @@ def report_on(
     return replace(report, notes=notes)
 
 
-def _cells(parties: Sequence[Party], forms: Sequence[str], results: Results, seeds: int) -> tuple[Cell, ...]:
+def _cells(
+    parties: Sequence[Party], forms: Sequence[str], results: Results, seeds: int, bottom: float
+) -> tuple[Cell, ...]:
     cells = []
     kind = next(party.targets.kind for party in parties if len(party.train))
     for form in forms:
@@ -63,7 +68,7 @@ def _cells(parties: Sequence[Party], forms: Sequence[str], results: Results, see
             for encoder in (party.name for party in parties if len(party.test)):
                 found = results.scored.get((form, learner, encoder), ())
                 scores = {name: _score(found, name, seeds) for name in METRICS[kind]} if found else {}
-                kept = [] if learner == encoder else _retention(found, ceiling, LEADING[kind])
+                kept = [] if learner == encoder else _retention(found, ceiling, LEADING[kind], bottom)
                 rows = found[0].rows if found else 0
                 cells.append(Cell(form, learner, encoder, scores, score_of(kept, seeds), rows))
     return tuple(cells)
@@ -75,8 +80,16 @@ def _score(found: Sequence[Scored], name: str, seeds: int) -> Score:
     return score_of(values, seeds) if len(values) == len(found) else Score(tuple(values))
 
 
-def _retention(found: Sequence[Scored], ceiling: Sequence[Scored], metric: str) -> list[float]:
-    """Stitched ÷ ceiling by repetition. A ceiling that is not above 0 has no share to keep."""
+def _retention(found: Sequence[Scored], ceiling: Sequence[Scored], metric: str, bottom: float) -> list[float]:
+    """Stitched ÷ ceiling by repetition. A ceiling that is not above 0 has no share to keep.
+
+    An error is no share of anything: of pictures, what is taken off the floor's error is divided instead.
+    """
+    if metric == "mse":
+        gains = [bottom - one.metrics[metric] for one in ceiling]
+        if not found or not gains or min(gains) <= 0:
+            return []
+        return [(bottom - one.metrics[metric]) / gain for one, gain in zip(found, gains, strict=True)]
     best = [one.metrics.get(metric, 0.0) for one in ceiling]
     if not found or not best or min(best) <= 0:
         return []
@@ -123,6 +136,7 @@ def _settings(
         chosen.setdefault(form, {})[decoder] = list(dict.fromkeys(choice.how for choice in choices))
     ways = choices_json(results.ways, results.scored, options.way)
     return {
+        **_task_settings(results, options),
         **({"projection": specs[0].name, "params": dict(specs[0].params)} if specs else {}),
         **({"way": options.way, "ways": ways} if ways else {}),
         "k": len(anchors.anchors), "strategy": anchors.strategy, "draws": len(draws),
@@ -133,22 +147,36 @@ def _settings(
     }  # fmt: skip
 
 
-def check_gate_values(*, min_accuracy: float | None = None, min_retention: float | None = None) -> None:
+def _task_settings(results: Results, options: StitchOptions) -> dict[str, Any]:
+    if options.task == "labels":
+        return {}
+    drawn = next((one.pictures for found in results.scored.values() for one in found), None)
+    shape = {} if drawn is None else dict(zip(("height", "width", "channels"), drawn.shape[1:], strict=True))
+    return {"task": options.task, **({"picture": shape} if shape else {})}
+
+
+def check_gate_values(
+    *, min_accuracy: float | None = None, min_retention: float | None = None, max_mse: float | None = None
+) -> None:
     """Refuse gates that mean nothing, before hours of work are measured by them.
 
     Args:
         min_accuracy: As `check_gates`.
         min_retention: As `check_gates`.
+        max_mse: As `check_gates`.
 
     Raises:
-        UsageError: A gate that is no finite number, or an accuracy above 1, which nothing can reach.
+        UsageError: A gate that is no finite number, an accuracy above 1, which nothing can reach, or an error
+            below 0.
 
     Example:
         >>> check_gate_values(min_accuracy=0.8, min_retention=0.9)
     """
-    for called, gate in (("accuracy", min_accuracy), ("retention", min_retention)):
+    for called, gate in (("accuracy", min_accuracy), ("retention", min_retention), ("MSE", max_mse)):
         if gate is not None and not np.isfinite(gate):
             raise UsageError(f"A gate must be a finite number; {gate} was given for the {called}.")
+    if max_mse is not None and max_mse < 0:
+        raise UsageError(f"No mean squared error is below 0, and at most {max_mse:g} was asked for.")
     if min_accuracy is not None and min_accuracy > 1:
         raise UsageError(
             f"No accuracy is above 1, and at least {min_accuracy:g} was asked for. Give a share, for example 0.8."
@@ -156,25 +184,31 @@ def check_gate_values(*, min_accuracy: float | None = None, min_retention: float
 
 
 def check_gates(
-    report: StitchReport, *, min_accuracy: float | None = None, min_retention: float | None = None
+    report: StitchReport,
+    *,
+    min_accuracy: float | None = None,
+    min_retention: float | None = None,
+    max_mse: float | None = None,
 ) -> None:
-    """Refuse a report in which a stitched pair is below a gate, in the first relative form.
+    """Refuse a report in which a stitched pair does not pass a gate, in the first relative form.
 
     Args:
         report: From `relstitch.stitching.stitch`.
         min_accuracy: The least leading metric of every pair of different encoders.
         min_retention: The least share of its ceiling that every such pair must keep.
+        max_mse: The largest mean squared error of every such pair, of pictures (pixels in [0, 1]) or of numbers.
 
     Raises:
-        GateError: A pair is below, or has no such figure.
-        UsageError: As `check_gate_values`.
+        GateError: A pair does not pass, or has no such figure.
+        UsageError: As `check_gate_values`; or a gate on a figure that answers of this kind do not have.
 
     Example:
         >>> check_gates(StitchReport("accuracy", "ridge", (), ("relative",), (), 0.0, {}, {}), min_accuracy=0.5)
     """
     form = next((form for form in report.forms if form != "absolute"), report.forms[0])
     cells = [cell for cell in report.cells if cell.form == form and cell.stitched]
-    check_gate_values(min_accuracy=min_accuracy, min_retention=min_retention)
+    check_gate_values(min_accuracy=min_accuracy, min_retention=min_retention, max_mse=max_mse)
+    _check_errors(report, cells, form, min_accuracy, max_mse)
     gates = ((report.metric, min_accuracy), ("retention", min_retention))
     for called, gate in gates:
         if gate is None:
@@ -187,3 +221,36 @@ def check_gates(
                     f"Gate failed: the {called.replace('_', ' ')} of the decoder of {cell.decoder} on {cell.encoder} "
                     f"({form}) {found}; at least {gate:g} was asked for."
                 )
+
+
+def _check_errors(
+    report: StitchReport, cells: Sequence[Cell], form: str, min_accuracy: float | None, max_mse: float | None
+) -> None:
+    """The gate on errors, which go the other way."""
+    if min_accuracy is not None and report.lower_is_better:
+        raise UsageError(
+            "Pictures have no accuracy, and a gate on it was given. Take one on their mean squared error "
+            "(--max-mse), or on retention."
+        )
+    if max_mse is None:
+        return
+    if report.metric not in ("mse", "r2"):
+        raise UsageError(
+            f"The answers are classes, whose figure is the {report.metric.replace('_', ' ')}, and a gate on the mean "
+            "squared error was given. Take one on that figure (--min-accuracy)."
+        )
+    for cell in cells:
+        figure = _mse_of(cell)
+        if figure is None or figure > max_mse:
+            found = "does not exist" if figure is None else f"is {figure:.4g}"
+            raise GateError(
+                f"Gate failed: the mean squared error of the decoder of {cell.decoder} on {cell.encoder} ({form}) "
+                f"{found}; at most {max_mse:g} was asked for."
+            )
+
+
+def _mse_of(cell: Cell) -> float | None:
+    if "mse" in cell.scores:
+        return cell.scores["mse"].mean
+    roots = cell.scores["rmse"].values if cell.scores else ()
+    return float(np.mean(np.square(roots))) if roots else None
