@@ -86,7 +86,7 @@ def test_a_dataset_in_words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     write("b.csv", "text,y\na,1\n")
     assert describe(read("b.csv", target=("y",))) == "1 text (all 1), 1 real-valued target"
     assert describe(read("a.csv", label_separator=",", on_empty="embed", limit=2)) == (
-        "2 texts (all 2), 2 classes (several a row)"
+        "2 texts (all 2), 2 classes (several per row)"
     )
     assert Dataset(Rows.build(["a"]), np.zeros((1, 2), dtype=np.float32).tolist(), "vectors").class_sizes == {}
 

@@ -238,7 +238,7 @@ def test_repeated_content_is_kept_and_counted() -> None:
             "--label a and --target b, c were both given; expected classes or numbers, not both. "
             "Leave one of them out.",
         ),
-        ({"limit": 0}, "--limit 0 leaves nothing to read; expected 1 or more rows a split."),
+        ({"limit": 0}, "--limit 0 leaves nothing to read; expected 1 or more rows per split."),
         ({"delimiter": ", "}, "--delimiter ', ' is not one character that can stand between cells."),
         (
             {"label_separator": ""},
@@ -270,7 +270,7 @@ def test_texts_and_pictures_do_not_mix() -> None:
     write("a.csv", "text\na\nb\n")
     write("pictures/cat/a.png", picture())
     assert refusal("train=a.csv", "test=pictures") == (
-        "train=a.csv test=pictures: 2 rows are texts and 1 are pictures; expected items of one kind. "
+        "train=a.csv test=pictures: 2 rows are texts and 1 is a picture; expected items of one kind. "
         "Read them in two runs."
     )
 

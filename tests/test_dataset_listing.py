@@ -21,7 +21,7 @@ def test_ids_one_a_line() -> None:
 def test_no_ids() -> None:
     with pytest.raises(DatasetError) as refused:
         read_ids(write("a.txt", "\n \n"))
-    assert str(refused.value) == "a.txt holds no ids; expected one id a line."
+    assert str(refused.value) == "a.txt holds no ids; expected one id per line."
 
 
 @pytest.mark.parametrize(("name", "sign"), [("a.csv", ","), ("a.tsv", "\t")])

@@ -153,7 +153,9 @@ def test_empty_files_and_files_without_rows() -> None:
     assert refusal(write("c.csv", "text,label\n")) == (
         "c.csv: there are columns and no rows; expected at least one row."
     )
-    assert refusal(write("d.jsonl", "\n \n")) == "d.jsonl holds blank lines only; expected JSON objects, one a line."
+    assert (
+        refusal(write("d.jsonl", "\n \n")) == "d.jsonl holds blank lines only; expected JSON objects, one per line."
+    )
     assert refusal(write("e.json", "[]")) == ("e.json holds no values; expected rows with a text or a picture each.")
 
 

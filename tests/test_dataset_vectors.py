@@ -130,7 +130,7 @@ def test_something_else_under_the_name_of_vectors() -> None:
 def test_arrays_that_are_no_vectors() -> None:
     np.save("a.npy", np.arange(3.0))
     assert refusal("a.npy") == (
-        "a.npy holds vectors [3] float64; expected vectors [n, d] of numbers: one array, or one a split "
+        "a.npy holds vectors [3] float64; expected vectors [n, d] of numbers: one array, or one per split "
         "(train, test …)."
     )
     archive(edges=np.zeros((2, 9), dtype=np.int32), y=np.arange(4))
@@ -157,11 +157,11 @@ def test_widths_that_differ() -> None:
 
 def test_labels_and_ids_that_do_not_fit() -> None:
     archive(train=vectors(3), train_labels=np.array(["a"]))
-    assert refusal("a.npz") == "a.npz: train_labels has shape [1]; expected [3], one a row of train."
+    assert refusal("a.npz") == "a.npz: train_labels has shape [1]; expected [3], one per row of train."
     archive(vectors=vectors(2), labels=np.zeros((2, 2)))
-    assert refusal("a.npz") == "a.npz: labels has shape [2, 2]; expected [2], one a row of vectors."
+    assert refusal("a.npz") == "a.npz: labels has shape [2, 2]; expected [2], one per row of vectors."
     archive(train=vectors(2), train_ids=np.array(["a", ""]))
-    assert refusal("a.npz") == "a.npz: 1 ids of train are empty, at rows 1; expected one a row."
+    assert refusal("a.npz") == "a.npz: 1 id of train is empty, at rows 1; expected one per row."
     archive(train=vectors(2), train_labels=np.array([1.0, np.nan]))
     assert refusal("a.npz") == ("a.npz: one of the labels holds NaN; expected text, a number, or an empty cell.")
     archive(train=vectors(2), train_ids=np.array(["a", "a"]))
@@ -191,7 +191,7 @@ def test_vectors_on_standard_input(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_vectors_without_any_width() -> None:
     np.save("a.npy", np.zeros((3, 0)))
     assert refusal("a.npy") == (
-        "a.npy holds vectors [3, 0] float64; expected vectors [n, d] of numbers: one array, or one a split "
+        "a.npy holds vectors [3, 0] float64; expected vectors [n, d] of numbers: one array, or one per split "
         "(train, test …)."
     )
 

@@ -100,7 +100,7 @@ def test_other_items_than_it_declares_are_refused(write: Write, declared: str) -
         ("def make():\n    return 3", "{spec}: make() gave a thing of type int, which has no encode method."),
         ("make = 3", "{spec}: make is of type int and can't be called."),
         ("x = 1", "{spec}: the module {name} has no make."),
-        (LENGTHS + "    modality = 'sound'\n", "{spec}: its modality is 'sound'; expected one of text, image, vectors."),
+        (LENGTHS + "    modality = 'sound'\n", "{spec}: its modality is 'sound'; expected one of text, image, vectors, graph."),
         (LENGTHS + "    def stamp(self): return [1]\n", "{spec}: stamp() gave a thing of type list; expected a dict."),
         (LENGTHS + "    def stamp(self): return {'x': {1}}\n", "{spec}: stamp() holds something JSON has no word for: Object of type set is not JSON serializable."),
         (LENGTHS + "    def stamp(self): raise KeyError('x')\n", "{spec}: stamp() failed with KeyError: 'x'"),
@@ -143,7 +143,7 @@ def test_what_it_gives_is_checked(write: Write, returns: str, found: str) -> Non
     encoder = load_encoder(spec, "text")
     with pytest.raises(EncoderError) as e:
         encoder.encode(["a", "b"])
-    assert str(e.value) == f"{spec}: encode gave {found} for 2 items; expected floats, one row an item, [2, d]."
+    assert str(e.value) == f"{spec}: encode gave {found} for 2 items; expected floats, one row per item, [2, d]."
 
 
 def test_the_width_may_not_change(write: Write) -> None:

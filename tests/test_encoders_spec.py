@@ -12,10 +12,10 @@ import pytest
 
 from relstitch.encoders import EncoderOptions, is_out_of_memory, load_encoder, modality_of
 from relstitch.encoders.devices import available_devices, resolve_device
-from relstitch.encoders.libraries import import_library, offline, summary, user_is_offline
+from relstitch.encoders.libraries import import_library, offline, user_is_offline
 from relstitch.encoders.own_code import own_code, reader, refuse_own_code
 from relstitch.encoders.spec import parse_spec
-from relstitch.errors import EncoderError, UsageError
+from relstitch.errors import EncoderError, UsageError, summary
 
 ALLOWED = (
     "timm:NAME, timm:hf-hub:USER/REPO, timm:local-dir:FOLDER, st:NAME_OR_FOLDER, python:MODULE:FACTORY, "
@@ -211,7 +211,7 @@ def test_the_modality_of_a_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     assert modality_of(str(old)) == {"text", "image"}
     assert modality_of(str(static)) == {"text"}
     assert modality_of("st:not/cached") == {"text", "image"}
-    assert modality_of("python:m:f") == {"text", "image", "vectors"}
+    assert modality_of("python:m:f") == {"text", "image", "vectors", "graph"}
 
 
 @pytest.mark.parametrize(

@@ -92,7 +92,7 @@ def test_weights_that_do_not_fit(by_order: bool) -> None:
     with pytest.raises(EncoderError) as e:
         match_weights(wanted, {"a": wanted["a"], "b": wanted["a"]}, path="x.pth", by_order=by_order)
     assert str(e.value) == (
-        "1 weights of the checkpoint x.pth have another shape than the model's; b is "
+        "The checkpoint x.pth has 1 weight of another shape than the model's; b is "
         "[2, 1], expected [2, 2]. Name the model that was trained."
     )
     with pytest.raises(EncoderError) as e:

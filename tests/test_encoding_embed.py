@@ -313,7 +313,7 @@ def test_the_reason_of_a_skipped_picture_does_not_advise_to_skip_it(tmp_path: Pa
     assert [row.reason for row in made.skipped] == [
         f"{missing.name}: the picture cannot be read (No such file or directory).",
         "b.png is empty (0 bytes); expected a picture.",
-        "d.png is no picture of a known kind (1 bytes); expected for example PNG or JPEG.",
+        "d.png is no picture of a known kind (1 byte); expected for example PNG or JPEG.",
     ]
 
 

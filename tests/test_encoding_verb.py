@@ -228,9 +228,9 @@ def test_prompts_dtypes_and_revisions_are_never_mistaken_for_each_other(
 
 
 def test_anchors_that_are_not_there_are_told_before_anything_is_encoded(place: Path) -> None:
-    with pytest.raises(MismatchError, match=r"1 of 2 anchors are not in fruit\.csv: kiwi\..*--anchors-from"):
+    with pytest.raises(MismatchError, match=r"1 of 2 anchors is not in fruit\.csv: kiwi\..*--anchors-from"):
         encode("fruit.csv", MODEL, anchors=picked("pear", "kiwi"))
-    with pytest.raises(MismatchError, match=r"1 of 2 anchors are not in fruit\.csv: kiwi\."):
+    with pytest.raises(MismatchError, match=r"1 of 2 anchors is not in fruit\.csv: kiwi\."):
         encode("fruit.csv", MODEL, anchors=picked("pear", "kiwi"), anchors_from="fruit.csv")
     assert calls() == []
 

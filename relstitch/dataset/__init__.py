@@ -4,9 +4,10 @@ Every kind of table becomes a `relstitch.dataset.tables.Table` first, so that id
 alike whatever file they come from.
 """
 
-from relstitch.dataset.contents import Columns, Dataset, ImageRef, counted, describe
+from relstitch.dataset.contents import Columns, Dataset, ImageRef, describe
 from relstitch.dataset.options import FORMATS, FormatName, ReadOptions
 from relstitch.dataset.pictures import open_image, quiet_decoding
+from relstitch.dataset.pixels import pixel_targets
 from relstitch.dataset.reading import read_dataset
 from relstitch.names import MAX_PIXELS
 
@@ -18,9 +19,9 @@ __all__ = [
     "FormatName",
     "ImageRef",
     "ReadOptions",
-    "counted",
     "describe",
     "open_image",
+    "pixel_targets",
     "quiet_decoding",
     "read_dataset",
 ]

@@ -9,12 +9,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from relstitch.dataset.contents import counted
 from relstitch.dataset.items import DEFAULT_SPLIT, Journal, Label
 from relstitch.dataset.options import ReadOptions
 from relstitch.dataset.sources import Source, check_kind
 from relstitch.dataset.tables import CellError, cell_text
-from relstitch.errors import DatasetError, UsageError, some
+from relstitch.errors import DatasetError, UsageError, counted, some
 
 _PLAIN = ("vectors", "embeddings")
 _LABELS, _IDS = "_labels", "_ids"
@@ -30,9 +29,9 @@ class VectorPart:
 
     Attributes:
         split: The split.
-        ids: One id a row.
+        ids: One id per row.
         vectors: float32 [n, d].
-        labels: One label a row, or None where the file has none.
+        labels: One label per row, or None where the file has none.
     """
 
     split: str
@@ -45,7 +44,7 @@ def vector_parts(source: Source, options: ReadOptions, journal: Journal) -> list
     """Read a .npy or .npz file. Arrays of Python objects (pickles) are refused.
 
     A .npy file holds one array [n, d]. A .npz file holds one such array (called ``vectors`` or ``embeddings``, or
-    the only one of two dimensions) with ``labels`` and ``ids`` where there are any; or one array a split, each with
+    the only one of two dimensions) with ``labels`` and ``ids`` where there are any; or one array per split, each with
     ``SPLIT_labels`` and ``SPLIT_ids`` (``train``, ``train_labels``, ``train_ids`` …). Ids that are numbers become
     ``SPLIT:NUMBER``, as rows without an id do.
 
@@ -63,7 +62,7 @@ def vector_parts(source: Source, options: ReadOptions, journal: Journal) -> list
     """
     if options.named_columns:
         raise UsageError(f"{source.name} holds vectors and has no columns; found {some(options.named_columns)}.")
-    arrays = _single(source) if source.format == "npy" else _archive(source)
+    arrays = _single(source) if source.format == "npy" else archive_arrays(source)
     places = _places(source, arrays)
     named = [source.split or split for split, _ in places]
     if source.split is not None and len(places) > 1:
@@ -101,7 +100,12 @@ def _single(source: Source) -> Mapping[str, NDArray[Any]]:
     return {_PLAIN[0]: _loaded(source, read)}
 
 
-def _archive(source: Source) -> Mapping[str, NDArray[Any]]:
+def archive_arrays(source: Source) -> Mapping[str, NDArray[Any]]:
+    """The arrays of a .npz file, by name.
+
+    Raises:
+        DatasetError: It is empty, damaged, something else, or holds pickles.
+    """
     head = source.head()
     if head and not head.startswith(b"PK"):
         check_kind(source, expected="NumPy arrays (.npz)", allowed="an archive of NumPy arrays")
@@ -134,7 +138,7 @@ def _places(source: Source, arrays: Mapping[str, NDArray[Any]]) -> list[tuple[st
     if not keys or plain:
         found = some((f"{key} {list(array.shape)} {array.dtype}" for key, array in arrays.items()), 8) or "nothing"
         raise DatasetError(
-            f"{source.name} holds {found}; expected vectors [n, d] of numbers: one array, or one a split "
+            f"{source.name} holds {found}; expected vectors [n, d] of numbers: one array, or one per split "
             "(train, test …)."
         )
     if len(keys) == 1 and keys[0] not in _SPLITS and not {keys[0] + _LABELS, keys[0] + _IDS} & set(arrays):
@@ -168,7 +172,7 @@ def _part(
         split,
         names,
         vectors,
-        None if labels is None else _texts(source, labels[:n], "labels"),
+        None if labels is None else texts(source.name, labels[:n], "labels"),
     )
 
 
@@ -185,7 +189,7 @@ def _check_finite(source: Source, names: list[str], vectors: NDArray[np.float32]
 
 
 def _companion(source: Source, arrays: Mapping[str, NDArray[Any]], key: str, suffix: str) -> NDArray[Any] | None:
-    """The labels or ids that go with a key, one a row."""
+    """The labels or ids that go with a key, one per row."""
     name = key + suffix if key + suffix in arrays or key not in _PLAIN else suffix.removeprefix("_")
     values = arrays.get(name)
     if values is None:
@@ -193,27 +197,38 @@ def _companion(source: Source, arrays: Mapping[str, NDArray[Any]], key: str, suf
     n = len(arrays[key])
     if values.ndim != 1 or len(values) != n:
         raise DatasetError(
-            f"{source.name}: {name} has shape {list(values.shape)}; expected [{n}], one a row of {key}."
+            f"{source.name}: {name} has shape {list(values.shape)}; expected [{n}], one per row of {key}."
         )
     return values
 
 
-def _texts(source: Source, values: NDArray[Any], what: str) -> list[Label]:
+def texts(name: str, values: NDArray[Any], what: str) -> list[Label]:
+    """Labels or ids as text, the way a table would show them; None where one is empty.
+
+    Args:
+        name: Of the source, for a message.
+        values: One dimension.
+        what: What they are, in the plural.
+
+    Raises:
+        DatasetError: One of them is no text and no number.
+    """
     try:
         return [cell_text(value) for value in values.tolist()]
     except CellError as error:
-        raise DatasetError(f"{source.name}: one of the {what} {error}.") from error
+        raise DatasetError(f"{name}: one of the {what} {error}.") from error
 
 
 def _ids(source: Source, split: str, values: NDArray[Any] | None, numbers: range) -> list[str]:
     if values is None:
         return [f"{split}:{number}" for number in numbers]
-    texts = _texts(source, values, "ids")
+    names = texts(source.name, values, "ids")
     if values.dtype.kind in "iu":
-        return [f"{split}:{text}" for text in texts]
-    missing = [row for row, text in enumerate(texts) if text is None]
+        return [f"{split}:{text}" for text in names]
+    missing = [row for row, text in enumerate(names) if text is None]
     if missing:
         raise DatasetError(
-            f"{source.name}: {len(missing)} ids of {split} are empty, at rows {some(missing)}; expected one a row."
+            f"{source.name}: {counted(len(missing), f'id of {split} is', f'ids of {split} are')} empty, at rows "
+            f"{some(missing)}; expected one per row."
         )
-    return [str(text) for text in texts]
+    return [str(text) for text in names]

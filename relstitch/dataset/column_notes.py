@@ -7,7 +7,7 @@ from relstitch.dataset.columns import SPLIT_NAMES, Chosen
 from relstitch.dataset.contents import Columns
 from relstitch.dataset.options import NO_COLUMN, ReadOptions
 from relstitch.dataset.tables import Table
-from relstitch.errors import some
+from relstitch.errors import counted, some
 
 
 @dataclass(frozen=True)
@@ -129,4 +129,4 @@ def _joined(names: list[str]) -> str:
     first = "Standard input" if names[0] == "standard input" else names[0]
     if len(names) < 3:
         return " and ".join([first, *names[1:]])
-    return f"{first} and {len(names) - 1} others"
+    return f"{first} and {counted(len(names) - 1, 'other')}"

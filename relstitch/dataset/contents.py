@@ -8,7 +8,7 @@ from typing import Any
 
 from relstitch.artifacts import Counts, Rows, Skipped
 from relstitch.artifacts.rows import content_hash
-from relstitch.errors import DatasetError
+from relstitch.errors import DatasetError, counted
 from relstitch.names import Modality
 
 Columns = Mapping[str, str | tuple[str, ...] | None]
@@ -18,6 +18,7 @@ _ITEMS: dict[Modality, tuple[str, str]] = {
     "text": ("text", "texts"),
     "image": ("picture", "pictures"),
     "vectors": ("vector", "vectors"),
+    "graph": ("node", "nodes"),
 }
 
 
@@ -74,7 +75,8 @@ class Dataset:
 
     Attributes:
         rows: Who the n rows are: ids, content hashes, splits, targets.
-        items: n items: texts (str), pictures (`ImageRef`), or a float32 array [n, d] of vectors.
+        items: n items: texts (str), pictures (`ImageRef`), a float32 array [n, d] of vectors, or
+            nodes of a graph (`relstitch.artifacts.graphs.GraphNodes`).
         modality: What the items are.
         skipped: Rows of the sources that are not here, and why.
         counts: ``duplicate_content`` (rows whose content stands earlier in their split), ``test_content_in_train``
@@ -131,18 +133,8 @@ def describe(dataset: Dataset) -> str:
     splits = ", ".join(f"{name} {size}" for name, size in dataset.split_sizes.items())
     parts = [f"{counted(len(dataset), *_ITEMS[dataset.modality])} ({splits})", _targets_in_words(dataset.rows)]
     if dataset.skipped:
-        parts.append(f"{counted(len(dataset.skipped), 'row', 'rows')} left out")
+        parts.append(f"{counted(len(dataset.skipped), 'row')} left out")
     return ", ".join(parts)
-
-
-def counted(number: int, one: str, many: str) -> str:
-    """A number with its noun.
-
-    Example:
-        >>> counted(1, "row", "rows"), counted(3, "row", "rows")
-        ('1 row', '3 rows')
-    """
-    return f"{number} {one if number == 1 else many}"
 
 
 def _targets_in_words(rows: Rows) -> str:
@@ -150,9 +142,9 @@ def _targets_in_words(rows: Rows) -> str:
     if targets is None:
         return "no labels"
     if targets.kind == "real":
-        return counted(len(targets.names), "real-valued target", "real-valued targets")
+        return counted(len(targets.names), "real-valued target")
     words = counted(len(targets.names), "class", "classes")
     if targets.kind == "multilabel":
-        words += " (several a row)"
+        words += " (several per row)"
     missing = int((~targets.present).sum())
-    return f"{words}, {counted(missing, 'row', 'rows')} without a label" if missing else words
+    return f"{words}, {counted(missing, 'row')} without a label" if missing else words

@@ -5,12 +5,11 @@ from collections.abc import Iterator, Sequence
 from functools import partial
 from itertools import islice
 
-from relstitch.dataset.contents import counted
 from relstitch.dataset.decoding import decoded_lines
 from relstitch.dataset.options import ReadOptions
 from relstitch.dataset.sources import Source, check_kind
 from relstitch.dataset.tables import Column, Record, Table
-from relstitch.errors import DatasetError, some
+from relstitch.errors import DatasetError, counted, some
 
 _LONGEST_CELL = 2**31 - 1
 _NAMES = {",": "a comma", "\t": "a tab", ";": "a semicolon"}

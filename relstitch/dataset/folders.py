@@ -8,12 +8,12 @@ from pathlib import Path
 
 from relstitch.artifacts import Skipped
 from relstitch.artifacts.rows import content_hash
-from relstitch.dataset.contents import ImageRef, counted, picture_bytes
+from relstitch.dataset.contents import ImageRef, picture_bytes
 from relstitch.dataset.file_kinds import HEAD, is_picture_name, picture_kind
 from relstitch.dataset.items import DEFAULT_SPLIT, Item, Journal
 from relstitch.dataset.options import ReadOptions
 from relstitch.dataset.sources import Source
-from relstitch.errors import DatasetError, UsageError, some
+from relstitch.errors import DatasetError, UsageError, counted, some
 
 SPLIT_FOLDERS = ("train", "training", "val", "valid", "validation", "dev", "test", "testing")
 """What split folders are called, in the order in which their rows come."""

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from relstitch.artifacts import Skipped
 from relstitch.dataset.column_notes import ColumnUse
 from relstitch.dataset.contents import ImageRef
+from relstitch.errors import DatasetError, counted, some
 
 DEFAULT_SPLIT = "all"
 Label = str | tuple[str, ...] | None
@@ -71,3 +72,24 @@ class Journal:
     def take(self, split: str, rows: int = 1) -> None:
         """Note that rows of a split were taken, whatever becomes of them."""
         self._taken[split] += rows
+
+
+def check_ids(ids: list[str], source: str, *, way_out: str) -> None:
+    """Refuse ids that stand more than once.
+
+    Args:
+        ids: One a row.
+        source: What to call it in a message.
+        way_out: What to do about it.
+
+    Raises:
+        DatasetError: With the ids that are repeated.
+    """
+    if len(set(ids)) == len(ids):
+        return
+    seen: set[str] = set()
+    repeated = list(dict.fromkeys(name for name in ids if name in seen or seen.add(name)))  # type: ignore[func-returns-value]
+    raise DatasetError(
+        f"{source}: {counted(len(repeated), 'id', 'ids')} found more than once: {some(repeated)}. Ids must be "
+        f"unique: {way_out}"
+    )

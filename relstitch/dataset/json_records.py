@@ -50,7 +50,7 @@ def json_table(source: Source, options: ReadOptions) -> Table:
     lines = partial(decoded_lines, source, options.encoding)
     first = next((line for line in lines() if line.strip()), None)
     if first is None:
-        raise DatasetError(f"{source.name} holds blank lines only; expected JSON objects, one a line.")
+        raise DatasetError(f"{source.name} holds blank lines only; expected JSON objects, one per line.")
     is_array = first.lstrip().startswith("[")
     objects: Callable[[], Objects] = (
         partial(_array_objects, source.name, "".join(lines())) if is_array else partial(_objects, source.name, lines)

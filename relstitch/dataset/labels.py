@@ -9,11 +9,11 @@ from relstitch.dataset.items import Item, Label
 from relstitch.errors import some
 
 _MANY = 20
-"""From this many classes on, almost one a row, a guessed label column is likely a number or an id."""
+"""From this many classes on, almost one per row, a guessed label column is likely a number or an id."""
 
 
 def class_targets(labels: Sequence[Label]) -> Targets | None:
-    """Targets from labels: several labels a row as soon as one row has a list of them.
+    """Targets from labels: several labels per row as soon as one row has a list of them.
 
     Args:
         labels: A text, several texts, or None, one each row.

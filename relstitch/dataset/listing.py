@@ -11,7 +11,7 @@ from relstitch.errors import DatasetError, UsageError, some
 
 
 def read_ids(path: str, *, encoding: str = "utf-8") -> tuple[str, ...]:
-    """Read ids from a text file, one a line; blank lines are left out.
+    """Read ids from a text file, one per line; blank lines are left out.
 
     Args:
         path: The file, or ``-`` for standard input.
@@ -27,12 +27,12 @@ def read_ids(path: str, *, encoding: str = "utf-8") -> tuple[str, ...]:
     table = lines_table(_only(path, options), options)
     ids = tuple(cells[0].strip() for _, cells in table.records(["text"]) if cells[0].strip())
     if not ids:
-        raise DatasetError(f"{table.name} holds no ids; expected one id a line.")
+        raise DatasetError(f"{table.name} holds no ids; expected one id per line.")
     return ids
 
 
 def read_pairs(path: str, *, encoding: str = "utf-8") -> tuple[tuple[str, ...], tuple[tuple[str, ...], ...]]:
-    """Read which rows of two domains (or more) correspond: a CSV or TSV table, one column of ids a domain.
+    """Read which rows of two domains (or more) correspond: a CSV or TSV table, one column of ids per domain.
 
     Args:
         path: The file, or ``-`` for standard input.

@@ -83,7 +83,7 @@ class ReadOptions:
 
     def _check_form(self) -> None:
         if self.limit is not None and self.limit < 1:
-            raise UsageError(f"--limit {self.limit} leaves nothing to read; expected 1 or more rows a split.")
+            raise UsageError(f"--limit {self.limit} leaves nothing to read; expected 1 or more rows per split.")
         if self.delimiter is not None and (len(self.delimiter) != 1 or self.delimiter in '\r\n"'):
             raise UsageError(f"--delimiter {self.delimiter!r} is not one character that can stand between cells.")
         if self.label_separator == "":

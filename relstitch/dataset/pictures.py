@@ -14,7 +14,7 @@ import numpy as np
 
 from relstitch.dataset.contents import ImageRef
 from relstitch.dataset.file_kinds import HEAD, file_kind, picture_kind
-from relstitch.errors import DatasetError
+from relstitch.errors import DatasetError, counted
 from relstitch.names import MAX_PIXELS
 
 if TYPE_CHECKING:
@@ -114,12 +114,13 @@ def _undecodable(name: str, data: bytes, error: Exception) -> str:
         return f"{name} is {kind}; expected a picture. {_WAY_OUT}"
     if picture is None:
         return (
-            f"{name} is no picture of a known kind ({len(data)} bytes); expected for example PNG or JPEG. {_WAY_OUT}"
+            f"{name} is no picture of a known kind ({counted(len(data), 'byte')}); expected for example PNG or JPEG. "
+            f"{_WAY_OUT}"
         )
     # Pillow says so in words only; a file that ends too early also ends inside a chunk or a marker.
     short = isinstance(error, EOFError | struct.error) or "truncated" in str(error).lower()
     found = "cut short" if short else "damaged"
-    return f"{name} is {picture} that is {found} ({len(data)} bytes) and cannot be decoded. {_WAY_OUT}"
+    return f"{name} is {picture} that is {found} ({counted(len(data), 'byte')}) and cannot be decoded. {_WAY_OUT}"
 
 
 def _to_rgb(image: "Image.Image", name: str, background: tuple[int, int, int]) -> "Image.Image":

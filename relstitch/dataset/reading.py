@@ -9,11 +9,12 @@ import numpy as np
 from relstitch.artifacts import Rows, Skipped, Targets
 from relstitch.dataset.arrays import VectorPart, vector_parts
 from relstitch.dataset.column_notes import column_notes, common_columns
-from relstitch.dataset.contents import Dataset, counted
+from relstitch.dataset.contents import Dataset
 from relstitch.dataset.delimited import delimited_table
 from relstitch.dataset.folders import folder_items
+from relstitch.dataset.graphs import GraphPart, graph_part, is_graph
 from relstitch.dataset.hub import hub_tables
-from relstitch.dataset.items import Item, Journal, Label
+from relstitch.dataset.items import Item, Journal, Label, check_ids
 from relstitch.dataset.json_records import json_table
 from relstitch.dataset.labels import class_targets, label_notes, real_targets
 from relstitch.dataset.options import ReadOptions
@@ -23,7 +24,7 @@ from relstitch.dataset.sources import Source, parse_sources
 from relstitch.dataset.table_rows import table_items
 from relstitch.dataset.tables import Table
 from relstitch.dataset.text_lines import lines_table
-from relstitch.errors import DatasetError, some
+from relstitch.errors import DatasetError, counted, some
 from relstitch.names import Modality
 
 _TABLES: dict[str, Callable[[Source, ReadOptions], Table]] = {
@@ -43,9 +44,10 @@ def read_dataset(sources: Sequence[str], options: ReadOptions = DEFAULTS) -> Dat
     r"""Read one or more sources into one dataset.
 
     Sources: an image folder (a folder a class; ``train``, ``val``, ``test`` … above them are splits), CSV, TSV,
-    JSONL, a JSON array, Parquet, text lines (``.txt``), ``.npy`` and ``.npz`` vectors, ``hf:NAME``, or ``-`` for
-    standard input. ``train=a.csv`` names a split; several sources of one split are joined, their rows numbered on.
-    A source without a split has the split ``all``, unless a column or its folders say otherwise.
+    JSONL, a JSON array, Parquet, text lines (``.txt``), ``.npy`` and ``.npz`` vectors, a graph
+    (`relstitch.dataset.graphs`), ``hf:NAME``, or ``-`` for standard input. ``train=a.csv`` names a split; several
+    sources of one split are joined, their rows numbered on. A source without a split has the split ``all``, unless a
+    column or its folders say otherwise. A graph stands alone, and its nodes are the rows.
 
     An id is what the id column says; else a picture's path relative to its source; else ``split:row``, counting the
     rows of the file from 0 before any are left out. Texts and pictures carry the hash of their content.
@@ -73,6 +75,10 @@ def read_dataset(sources: Sequence[str], options: ReadOptions = DEFAULTS) -> Dat
     """
     journal = Journal(options.limit)
     parsed = [_with_format(source, options, journal) for source in parse_sources(sources, format=options.format)]
+    graphs = [source for source in parsed if is_graph(source)]
+    if graphs:
+        _refuse_beside(graphs[0], parsed)
+        return _graph_dataset(graph_part(graphs[0], options, journal), journal, " ".join(sources))
     vectors = [source for source in parsed if source.format in _VECTORS]
     if vectors and len(vectors) < len(parsed):
         other = next(source for source in parsed if source.format not in _VECTORS)
@@ -116,8 +122,9 @@ def _check_modality(items: Sequence[Item], source: str) -> Modality:
     texts = sum(1 for item in items if isinstance(item.content, str))
     if 0 < texts < len(items):
         raise DatasetError(
-            f"{source}: {texts} rows are texts and {len(items) - texts} are pictures; expected items of one kind. "
-            "Read them in two runs."
+            f"{source}: {counted(texts, 'row is a text', 'rows are texts')} and "
+            f"{counted(len(items) - texts, 'is a picture', 'are pictures')}; expected items of one kind. Read them "
+            "in two runs."
         )
     return "text" if texts else "image"
 
@@ -127,7 +134,7 @@ def _item_dataset(
 ) -> Dataset:  # fmt: skip
     skipped = _skipped(items, options, journal, source)
     modality = _check_modality(items, source)
-    _check_ids([item.id for item in items], source)
+    check_ids([item.id for item in items], source, way_out=_OTHER_IDS)
     journal.notes += column_notes(journal.uses)
     splits = [item.split for item in items]
     targets = real_targets(items, options.target) if options.target else class_targets([item.label for item in items])
@@ -177,17 +184,6 @@ def _skipped(items: list[Item], options: ReadOptions, journal: Journal, source: 
     return skipped
 
 
-def _check_ids(ids: list[str], source: str, *, way_out: str = _OTHER_IDS) -> None:
-    if len(set(ids)) == len(ids):
-        return
-    seen: set[str] = set()
-    repeated = list(dict.fromkeys(name for name in ids if name in seen or seen.add(name)))  # type: ignore[func-returns-value]
-    raise DatasetError(
-        f"{source}: {counted(len(repeated), 'id', 'ids')} found more than once: {some(repeated)}. Ids must be "
-        f"unique: {way_out}"
-    )
-
-
 def _note_repeated(rows: Rows, journal: Journal) -> None:
     repeated = 0
     for split in rows.split_names:
@@ -219,7 +215,7 @@ def _vector_dataset(parts: list[VectorPart], journal: Journal, source: str) -> D
     ids = [name for part in parts for name in part.ids]
     if not ids:
         raise DatasetError(f"{source}: there are no rows in the vectors; expected at least one.")
-    _check_ids(ids, source, way_out="mend the ids in the file, or leave them out of it to number the rows.")
+    check_ids(ids, source, way_out="mend the ids in the file, or leave them out of it to number the rows.")
     splits = [part.split for part in parts for _ in part.ids]
     labels: list[Label] = [
         label for part in parts for label in (part.labels if part.labels is not None else [None] * len(part.ids))
@@ -230,3 +226,23 @@ def _vector_dataset(parts: list[VectorPart], journal: Journal, source: str) -> D
     rows = Rows.build(ids, splits=splits, targets=targets)
     items: Any = parts[0].vectors if len(parts) == 1 else np.concatenate([part.vectors for part in parts])
     return Dataset(rows, items, "vectors", (), dict(journal.counts), tuple(journal.notes), source)
+
+
+def _refuse_beside(graph: Source, sources: Sequence[Source]) -> None:
+    if len(sources) > 1:
+        other = next(source for source in sources if source is not graph)
+        raise DatasetError(
+            f"{graph.name} holds a graph, and {other.name} was given beside it; expected one graph alone. Read them "
+            "in two runs."
+        )
+
+
+def _graph_dataset(part: GraphPart, journal: Journal, source: str) -> Dataset:
+    targets = None if part.labels is None else class_targets(part.labels)
+    if targets is not None:
+        journal.notes += label_notes(targets, part.splits, guessed=None)
+    rows = Rows.build(part.ids, hashes=part.hashes, splits=part.splits, targets=targets)
+    _note_repeated(rows, journal)
+    journal.counts["edges"] = part.nodes.graph.edges.shape[1]
+    items: Any = part.nodes
+    return Dataset(rows, items, "graph", (), dict(journal.counts), tuple(journal.notes), source)

@@ -14,16 +14,18 @@ from relstitch.dataset.file_kinds import HEAD, file_kind, is_picture_name
 from relstitch.dataset.options import FormatName
 from relstitch.errors import DatasetError, UsageError, some
 
-SourceFormat = FormatName | Literal["hub"]
+SourceFormat = FormatName | Literal["hub", "graph"]
 STDIN = "-"
 HUB = "hf:"
 
+_FACTORY = re.compile(r"python:[^\W\d][\w.]*:[^\W\d][\w.]*")
 # Neither a drive (C:) nor a separator can be part of a split's name, so paths that hold "=" stay paths.
 _NAMED = re.compile(r"(?P<split>[\w.-]+)=(?P<location>.*)", re.DOTALL)
 _SUFFIXES: dict[str, FormatName] = {
     ".csv": "csv", ".tsv": "tsv", ".tab": "tsv", ".jsonl": "jsonl", ".ndjson": "jsonl", ".json": "json",
     ".parquet": "parquet", ".pq": "parquet", ".txt": "text", ".text": "text", ".npy": "npy", ".npz": "npz",
 }  # fmt: skip
+_PICKLES = frozenset([".pt", ".pth", ".pkl", ".pickle"])
 _BINARY: dict[str, SourceFormat] = {"a Parquet file": "parquet", "a NumPy array": "npy"}
 _EXPECTED = (
     "an image folder, a CSV, TSV, JSON, JSONL or Parquet table, text lines (.txt), or .npy or .npz vectors; "
@@ -68,8 +70,9 @@ def parse_sources(sources: Sequence[str], *, format: FormatName | None = None) -
     """Find out what the user named.
 
     Args:
-        sources: Each one a file, a folder, ``-``, ``hf:NAME`` or a pattern with ``*``; ``SPLIT=`` may stand before
-            it. A file or folder that exists under the whole text wins over the reading as ``SPLIT=``.
+        sources: Each one a file, a folder, ``-``, ``hf:NAME``, ``python:MODULE:FACTORY`` (a graph) or a pattern with
+            ``*``; ``SPLIT=`` may stand before it. A file or folder that exists under the whole text wins over the
+            reading as ``SPLIT=``.
         format: What they are, where it should not be seen from their names.
 
     Returns:
@@ -110,6 +113,10 @@ def _parse(text: str, format_: FormatName | None) -> list[Source]:
         return [Source("standard input", split, format_, data=_piped())]
     if location.startswith(HUB) and not Path(location).exists():
         return [Source(location, split, "hub")]
+    if _FACTORY.fullmatch(location) and not Path(location).exists():
+        if format_ is not None:
+            raise UsageError(f"{location} gives a graph, and --format {format_} says otherwise. Leave it out.")
+        return [Source(location, split, "graph")]
     if not location:
         raise UsageError("A source is empty text; expected a file, a folder or -. Is a variable of the shell unset?")
     return [_located(path, split, format_) for path in _paths(location)]
@@ -170,6 +177,11 @@ def _format_by_content(path: Path) -> SourceFormat:
     with path.open("rb") as stream:
         head = stream.read(HEAD)
     kind = file_kind(head)
+    if path.suffix.lower() in _PICKLES:
+        raise DatasetError(
+            f"{path} is a {path.suffix} file, which holds Python objects (a pickle); these are never loaded. Write a "
+            "graph as .npz (edge_index, x, y, train_mask …), or name python:MODULE:FACTORY that gives it."
+        )
     if kind in _BINARY:
         return _BINARY[kind]
     if path.suffix.lower() == ".safetensors":

@@ -1,11 +1,9 @@
-"""The user's own encoders: ``python:module:factory``, anything with an ``encode`` method."""
+"""The user's own encoders: ``python:module:factory``, anything with an ``encode`` or ``encode_graph`` method."""
 
 import hashlib
-import importlib
 import json
-import sys
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, redirect_stdout
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,13 +12,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from relstitch.artifacts import EncoderStamp
+from relstitch.artifacts.graphs import GraphNodes
 from relstitch.encoders.devices import is_out_of_memory
-from relstitch.encoders.libraries import summary, versions
+from relstitch.encoders.libraries import versions
 from relstitch.encoders.modalities import WORDS, refuse_modality
 from relstitch.encoders.protocol import EncodedBatch
 from relstitch.encoders.spec import ModelSpec
 from relstitch.errors import EncoderError
 from relstitch.names import Modality
+from relstitch.user_code import made_by, running
 
 
 class CustomEncoder:
@@ -36,27 +36,38 @@ class CustomEncoder:
         """What decides the vectors; its dimension is 0 before the first batch."""
         return self._stamp
 
-    def encode(self, items: Sequence[Any]) -> EncodedBatch:
-        """Embed one batch with the user's ``encode``: float32 [b, d]."""
-        with _user_code(self._spec, "encode"):
-            vectors = _as_array(self._model.encode(_as_given(items)))
-        self._check(vectors, len(items))
+    def encode(self, items: Sequence[Any] | GraphNodes) -> EncodedBatch:
+        """Embed one batch: float32 [b, d], with the user's ``encode``, or ``encode_graph`` for nodes of a graph.
+
+        That is given the whole graph and gives a vector for each of its nodes, of which those of the batch are taken.
+        """
+        if isinstance(items, GraphNodes):
+            vectors = self._embed("encode_graph", items.graph, ("node", len(items.graph)))[items.nodes]
+        else:
+            vectors = self._embed("encode", _as_given(items), ("item", len(items)))
+        return EncodedBatch(vectors, np.zeros(len(vectors), dtype=np.bool_))
+
+    def _embed(self, method: str, items: Any, expected: tuple[str, int]) -> NDArray[np.float32]:
+        with _user_code(self._spec, method):
+            vectors = _as_array(getattr(self._model, method)(items))
+        self._check(method, vectors, expected)
         self._stamp = replace(self._stamp, dimension=vectors.shape[1])
         # What does not fit into float32 becomes infinite, and such rows are refused by id.
         with np.errstate(over="ignore"):
-            narrowed = np.ascontiguousarray(vectors, dtype=np.float32)
-        return EncodedBatch(narrowed, np.zeros(len(items), dtype=np.bool_))
+            return np.ascontiguousarray(vectors, dtype=np.float32)
 
-    def _check(self, vectors: NDArray[Any], n: int) -> None:
+    def _check(self, method: str, vectors: NDArray[Any], expected: tuple[str, int]) -> None:
+        what, n = expected
         width = self._stamp.dimension or None
         found = f"{vectors.dtype} of shape {list(vectors.shape)}"
         if vectors.ndim != 2 or len(vectors) != n or not vectors.shape[1] or vectors.dtype.kind != "f":
             raise EncoderError(
-                f"{self._spec.text}: encode gave {found} for {n} items; expected floats, one row an item, [{n}, d]."
+                f"{self._spec.text}: {method} gave {found} for {n} {what}s; expected floats, one row per {what}, "
+                f"[{n}, d]."
             )
         if width is not None and vectors.shape[1] != width:
             raise EncoderError(
-                f"{self._spec.text}: encode gave {found}; the batches before were {width} wide. Every batch must "
+                f"{self._spec.text}: {method} gave {found}; the batches before were {width} wide. Every batch must "
                 "have the same width."
             )
 
@@ -76,26 +87,18 @@ def load_custom(spec: ModelSpec, modality: Modality) -> CustomEncoder:
 
     Args:
         spec: ``python:module:factory``.
-        modality: What its ``encode`` will be given: a list of texts, a list of RGB pictures, or a matrix.
+        modality: What its ``encode`` will be given: a list of texts, a list of RGB pictures, or a matrix. ``graph``:
+            its ``encode_graph`` will be given a `relstitch.artifacts.graphs.Graph`.
 
     Raises:
-        EncoderError: It fails, gives nothing with ``encode``, or takes other items.
+        EncoderError: It fails, gives nothing with such a method, or takes other items.
     """
-    module_name, _, factory_name = spec.name.partition(":")
-    with _user_code(spec, "importing it"):
-        module = importlib.import_module(module_name)
-    factory: Any = module
-    for part in factory_name.split("."):
-        if not hasattr(factory, part):
-            raise EncoderError(f"{spec.text}: the module {module_name} has no {factory_name}.")
-        factory = getattr(factory, part)
-    if not callable(factory):
-        raise EncoderError(f"{spec.text}: {factory_name} is of type {type(factory).__name__} and can't be called.")
-    with _user_code(spec, f"{factory_name}()"):
-        model = factory()
-    if not callable(getattr(model, "encode", None)):
+    module, factory_name, model = made_by(spec.text, EncoderError, spare=is_out_of_memory)
+    method = "encode_graph" if modality == "graph" else "encode"
+    if not callable(getattr(model, method, None)):
         raise EncoderError(
-            f"{spec.text}: {factory_name}() gave a thing of type {type(model).__name__}, which has no encode method."
+            f"{spec.text}: {factory_name}() gave a thing of type {type(model).__name__}, which has no {method} "
+            "method."
         )
     declared = getattr(model, "modality", None)
     if declared is not None:
@@ -129,18 +132,5 @@ def _extra(spec: ModelSpec, module: Any, model: Any) -> Mapping[str, Any]:
     raise EncoderError(f"{spec.text}: stamp() gave a thing of type {type(said).__name__}; expected a dict.")
 
 
-@contextmanager
-def _user_code(spec: ModelSpec, what: str) -> Iterator[None]:
-    """Run the user's code: the working directory importable, its prints on stderr, its failures told in one line."""
-    here = str(Path.cwd())
-    sys.path.insert(0, here)
-    try:
-        # Standard output is for results only, which may be read by another program.
-        with redirect_stdout(sys.stderr):
-            yield
-    except (Exception, SystemExit) as error:
-        if is_out_of_memory(error):
-            raise
-        raise EncoderError(f"{spec.text}: {what} failed with {type(error).__name__}: {summary(error)}") from error
-    finally:
-        sys.path.remove(here)
+def _user_code(spec: ModelSpec, what: str) -> AbstractContextManager[None]:
+    return running(spec.text, what, EncoderError, spare=is_out_of_memory)

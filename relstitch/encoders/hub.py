@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from relstitch.encoders.libraries import import_library, quiet, summary, user_is_offline
+from relstitch.encoders.libraries import import_library, quiet, user_is_offline
 from relstitch.encoders.own_code import reader
 from relstitch.encoders.spec import read_json
-from relstitch.errors import EncoderError, some
+from relstitch.errors import EncoderError, some, summary
 
 PROBE_SECONDS = 3.0
 _WEIGHTS = (".safetensors", ".bin", ".pth", ".pt", ".npz")

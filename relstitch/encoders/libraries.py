@@ -48,12 +48,6 @@ def _project(module: str) -> str:
     return module.partition(".")[0].replace("_", "-")
 
 
-def summary(error: BaseException) -> str:
-    """What a library's error says, in one line that is not too long for a message."""
-    text = " ".join(str(error).split()) or type(error).__name__
-    return text if len(text) <= 300 else f"{text[:300]} …"
-
-
 def version_of(project: str) -> str:
     """The installed version of a project, empty where it is not installed."""
     try:

@@ -33,7 +33,7 @@ def modality_of(spec: str) -> frozenset[Modality]:
     if model.kind == "timm":
         return frozenset({"image"})
     if model.kind == "python":
-        return frozenset({"text", "image", "vectors"})
+        return frozenset({"text", "image", "vectors", "graph"})
     repo = model.name if "/" in model.name else f"sentence-transformers/{model.name}"
     folder = model.folder or cached_snapshot(repo, model.revision, hub_cache())
     return configured_modalities(reader(folder)) if folder else frozenset({"text", "image"})
@@ -44,7 +44,7 @@ def load_encoder(spec: str, modality: Modality, options: EncoderOptions = _DEFAU
 
     Args:
         spec: ``timm:NAME``, ``st:NAME_OR_FOLDER``, ``python:module:factory``, or a folder that says what it is.
-        modality: What it will be given: ``text``, ``image`` or ``vectors``.
+        modality: What it will be given: ``text``, ``image``, ``vectors`` or ``graph``.
         options: Device, dtype, prompt and so on.
 
     Returns:

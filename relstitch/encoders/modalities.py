@@ -7,7 +7,12 @@ from relstitch.encoders.own_code import ReadJson
 from relstitch.errors import EncoderError
 from relstitch.names import Modality
 
-WORDS: Mapping[Modality, str] = {"text": "texts", "image": "pictures", "vectors": "vectors"}
+WORDS: Mapping[Modality, str] = {
+    "text": "texts",
+    "image": "pictures",
+    "vectors": "vectors",
+    "graph": "nodes of a graph",
+}
 
 
 def configured_modalities(read: ReadJson) -> frozenset[Modality]:

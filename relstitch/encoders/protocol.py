@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from relstitch.artifacts import EncoderStamp
+from relstitch.artifacts.graphs import Graph
 
 DTYPES = {"fp32": "float32", "fp16": "float16", "bf16": "bfloat16"}
 """What a model can compute in, by the name the option takes. Vectors always come out as float32."""
@@ -61,7 +62,7 @@ class Encoder(Protocol):
         ...
 
     def encode(self, items: Sequence[Any]) -> EncodedBatch:
-        """Embed one batch: texts, RGB pictures (`PIL.Image.Image`), or rows of a matrix."""
+        """Embed one batch: texts, RGB pictures (`PIL.Image.Image`), rows of a matrix, or `GraphNodes`."""
         ...
 
 
@@ -71,4 +72,27 @@ class Preparing(Protocol):
 
     def prepare(self, item: Any) -> Any:
         """Make one item ready for `Encoder.encode`."""
+        ...
+
+
+class GraphEncoder(Protocol):
+    """What ``python:module:factory`` has to give for a graph: anything with this one method.
+
+    It may have ``modality`` and ``stamp``, as every encoder of a user's own.
+
+    Example:
+        >>> class Neighbours:
+        ...     def encode_graph(self, graph):
+        ...         sums = graph.features.copy()
+        ...         source, target = graph.both_ways
+        ...         np.add.at(sums, target, graph.features[source])
+        ...         return sums
+        >>> from relstitch.artifacts.graphs import Graph
+        >>> graph = Graph(np.array([[0], [1]]), np.eye(2, dtype=np.float32), np.array(["a", "b"], dtype=object))
+        >>> Neighbours().encode_graph(graph).tolist()
+        [[1.0, 1.0], [1.0, 1.0]]
+    """
+
+    def encode_graph(self, graph: Graph) -> Any:
+        """Embed every node of a graph: floats [n, d], numpy or torch, in the order of the nodes."""
         ...

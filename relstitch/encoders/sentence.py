@@ -14,13 +14,13 @@ from numpy.typing import NDArray
 from relstitch.artifacts import EncoderStamp
 from relstitch.encoders.devices import resolve_device
 from relstitch.encoders.hub import find_model, hub_cache
-from relstitch.encoders.libraries import import_library, offline, quiet, summary, versions
+from relstitch.encoders.libraries import import_library, offline, quiet, versions
 from relstitch.encoders.modalities import configured_modalities, refuse_modality
 from relstitch.encoders.own_code import ReadJson, reader, refuse_own_code
 from relstitch.encoders.protocol import DTYPES, EncodedBatch, EncoderOptions
 from relstitch.encoders.spec import ModelSpec
 from relstitch.encoders.weights import state_sha256
-from relstitch.errors import EncoderError
+from relstitch.errors import EncoderError, summary
 from relstitch.names import Modality
 
 _PROMPTS = {
@@ -86,7 +86,7 @@ def load_sentence(spec: ModelSpec, modality: Modality, options: EncoderOptions) 
 
     Raises:
         EncoderError: No such model, no connection, items of the wrong kind, code of its own, or a model that does not
-            give one vector a text.
+            give one vector per text.
     """
     place = _place(spec)
     refuse_own_code(spec.text, place.read, trusted=options.trust_remote_code)
@@ -157,7 +157,7 @@ def _prompt(model: Any, options: EncoderOptions) -> str | None:
 
 
 def _try_text(spec: ModelSpec, model: Any, max_length: int | None) -> None:
-    """See whether the model gives one vector a text, knows words, and reads as many tokens as it was told to."""
+    """See whether the model gives one vector per text, knows words, and reads as many tokens as it was told to."""
     tokenizer = getattr(model, "tokenizer", None)
     special = set(getattr(tokenizer, "all_special_ids", ()))
     # Where its files are missing, transformers makes a tokenizer without words, and says nothing.

@@ -13,11 +13,11 @@ import numpy as np
 from relstitch.artifacts import EncoderStamp
 from relstitch.encoders.devices import resolve_device
 from relstitch.encoders.hub import find_model, hub_cache, unreachable
-from relstitch.encoders.libraries import import_library, offline, quiet, summary, versions
+from relstitch.encoders.libraries import import_library, offline, quiet, versions
 from relstitch.encoders.protocol import DTYPES, EncodedBatch, EncoderOptions
 from relstitch.encoders.spec import ModelSpec
 from relstitch.encoders.weights import match_weights, read_checkpoint, state_sha256, unwrap_names
-from relstitch.errors import EncoderError, some
+from relstitch.errors import EncoderError, some, summary
 
 if TYPE_CHECKING:
     from torch import Tensor

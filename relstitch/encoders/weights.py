@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from relstitch.encoders.libraries import import_library, summary
-from relstitch.errors import EncoderError, some
+from relstitch.encoders.libraries import import_library
+from relstitch.errors import EncoderError, counted, some, summary
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -101,8 +101,9 @@ def match_weights(wanted: State, found: State, *, path: str, by_order: bool) -> 
         differing = [name for name in wanted if wanted[name].shape != found[name].shape]
         if differing:
             name = differing[0]
+            many = counted(len(differing), "weight", "weights")
             raise EncoderError(
-                f"{len(differing)} weights of the checkpoint {path} have another shape than the model's; {name} is "
+                f"The checkpoint {path} has {many} of another shape than the model's; {name} is "
                 f"{list(found[name].shape)}, expected {list(wanted[name].shape)}. Name the model that was trained."
             )
         return dict(found)

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from relstitch.artifacts import AnchorList, Anchors, EncoderStamp, Rows
 from relstitch.dataset import Dataset
 from relstitch.encoding.sources import some_rows
-from relstitch.errors import MismatchError, UsageError, some
+from relstitch.errors import MismatchError, UsageError, counted, some
 from relstitch.meeting import locate
 
 
@@ -29,7 +29,9 @@ def choose_side(anchors: Anchors, rows: Rows, side: str | None, *, draw: int, na
         UsageError: No such side or draw, or it can't be told which one is meant.
     """
     if not 0 <= draw < anchors.n_draws:
-        raise UsageError(f"Draw {draw} was asked for; these anchors have {anchors.n_draws} draws, numbered from 0.")
+        raise UsageError(
+            f"Draw {draw} was asked for; these anchors have {counted(anchors.n_draws, 'draw')}, numbered from 0."
+        )
     if side is not None or len(anchors.sides) == 1:
         return anchors.side(side).name
     whole = []

@@ -15,9 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from relstitch.artifacts import Skipped
+from relstitch.artifacts.graphs import GraphNodes
 from relstitch.dataset import MAX_PIXELS, Dataset, ImageRef, open_image
 from relstitch.encoders import EncodedBatch, Encoder, Preparing, free_memory, is_out_of_memory
-from relstitch.errors import DatasetError, EncoderError, UsageError
+from relstitch.errors import DatasetError, EncoderError, UsageError, counted
 from relstitch.names import OnProblem
 
 _WINDOW = 64
@@ -84,7 +85,8 @@ def batches(dataset: Dataset, encoder: Encoder, options: EmbedOptions) -> Iterat
         return _texts(dataset.items, options.batch_size)
     if dataset.modality == "image":
         return _pictures(dataset, encoder, options)
-    return _slices(dataset.items, options.batch_size)
+    # A graph is encoded whole, however few of its nodes are wanted.
+    return _slices(dataset.items, len(dataset) if dataset.modality == "graph" else options.batch_size)
 
 
 def _texts(texts: Sequence[str], size: int) -> Iterator[Batch]:
@@ -163,6 +165,8 @@ class PatientEncoder:
         Raises:
             EncoderError: One item alone does not fit the memory.
         """
+        if isinstance(items, GraphNodes):
+            return self._encode_graph(items)
         parts: list[EncodedBatch] = []
         start = 0
         while start < len(items):
@@ -178,6 +182,15 @@ class PatientEncoder:
         return EncodedBatch(
             np.concatenate([part.vectors for part in parts]), np.concatenate([part.truncated for part in parts])
         )
+
+    def _encode_graph(self, items: GraphNodes) -> EncodedBatch:
+        encoded = self._attempt(items)
+        if encoded is None:
+            raise EncoderError(
+                f"{self._encoder.stamp.spec}: there is not enough memory for the graph of "
+                f"{counted(len(items.graph), 'node')}, which is encoded whole. Choose a smaller model or graph."
+            )
+        return encoded
 
     def _attempt(self, items: Any) -> EncodedBatch | None:
         try:

@@ -8,11 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from relstitch.artifacts import Embeddings, Skipped
-from relstitch.dataset import Dataset, counted, quiet_decoding
+from relstitch.dataset import Dataset, quiet_decoding
 from relstitch.encoders import EncodedBatch, Encoder
 from relstitch.encoding.batches import Batch, EmbedOptions, PatientEncoder, batches
 from relstitch.encoding.scratch import vector_room
-from relstitch.errors import DatasetError, EncoderError, some
+from relstitch.errors import DatasetError, EncoderError, counted, some
 
 _DEFAULTS = EmbedOptions()
 
@@ -56,7 +56,7 @@ def embed(dataset: Dataset, encoder: Encoder, options: EmbedOptions = _DEFAULTS)
         options: Batch size, bad pictures, truncation, scratch space, progress.
 
     Returns:
-        One vector a row, float32 [n, d]; ``truncated`` and ``skipped`` among its counts where there are any.
+        One vector per row, float32 [n, d]; ``truncated`` and ``skipped`` among its counts where there are any.
 
     Raises:
         EncoderError: The encoder fails, gives NaN or infinite values (with the rows' ids), or runs out of memory.
@@ -128,7 +128,7 @@ def _note_truncation(harvest: _Harvest, encoder: Encoder) -> None:
     )
     are, were = ("is", "was") if harvest.truncated == 1 else ("are", "were")
     harvest.options.say(
-        f"{harvest.truncated} of {counted(harvest.filled, 'text', 'texts')} {are} longer than {read}, and {were} cut "
+        f"{harvest.truncated} of {counted(harvest.filled, 'text')} {are} longer than {read}, and {were} cut "
         "(see --max-length)."
     )
 

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from relstitch.artifacts import Embeddings
+from relstitch.artifacts.graphs import GraphNodes
 from relstitch.dataset import Dataset, ReadOptions, read_dataset
 from relstitch.dataset.sources import split_and_location
 from relstitch.encoders.hub import endpoint, unreachable
@@ -97,7 +98,7 @@ def ready_vectors(dataset: Dataset) -> Embeddings:
 def some_rows(dataset: Dataset, index: NDArray[np.intp]) -> Dataset:
     """The rows of a dataset at `index`, with their items and without its history."""
     items: Any = dataset.items
-    taken: Any = items[index] if isinstance(items, np.ndarray) else [items[row] for row in index]
+    taken: Any = items[index] if isinstance(items, np.ndarray | GraphNodes) else [items[row] for row in index]
     return replace(dataset, rows=dataset.rows.take(index), items=taken, skipped=(), counts={}, notes=())
 
 
