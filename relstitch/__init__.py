@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from relstitch.comparison import CompareOptions as CompareOptions
     from relstitch.comparison import compare as compare
     from relstitch.dataset import ReadOptions as ReadOptions
+    from relstitch.dataset import pixel_targets as pixel_targets
     from relstitch.dataset import read_dataset as read_dataset
     from relstitch.decoders import DecoderSettings as DecoderSettings
     from relstitch.decoders import fit_decoder as fit_decoder
@@ -49,6 +50,7 @@ if TYPE_CHECKING:
     from relstitch.forecasting import AdviseOptions as AdviseOptions
     from relstitch.forecasting import Side as Side
     from relstitch.forecasting import advise as advise
+    from relstitch.layers import RelativeLayer as RelativeLayer
     from relstitch.relative import anchor_vectors as anchor_vectors
     from relstitch.relative import project as project
     from relstitch.relative import relative_representation as relative_representation
@@ -81,12 +83,13 @@ _HOMES = {
                   "StitchReport", "Targets", "Translator"),
     "choosing": ("choose_translator",),
     "comparison": ("CompareOptions", "compare"),
-    "dataset": ("ReadOptions", "read_dataset"),
+    "dataset": ("ReadOptions", "pixel_targets", "read_dataset"),
     "decoders": ("DecoderSettings", "fit_decoder"),
     "encoders": ("EncoderOptions", "load_encoder"),
     "encoding": ("EmbedOptions", "EncodeOptions", "encode"),
     "errors": ("RelstitchError",),
     "forecasting": ("AdviseOptions", "Side", "advise"),
+    "layers": ("RelativeLayer",),
     "relative": ("anchor_vectors", "project", "relative_representation"),
     "stitching": ("StitchOptions", "absolute_decoder_of", "decoder_of", "predict_with", "ready_of", "stitch",
                   "stitch_pair", "stitch_ready"),

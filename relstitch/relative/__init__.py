@@ -9,7 +9,7 @@ from relstitch.relative.representation import (
     with_columns,
 )
 from relstitch.relative.similarities import PROJECTIONS, Projection, unit_rows
-from relstitch.relative.specification import factors_of, parse_projection
+from relstitch.relative.specification import factors_of, parse_projection, whitens
 
 __all__ = [
     "PROJECTIONS",
@@ -22,5 +22,6 @@ __all__ = [
     "project",
     "relative_representation",
     "unit_rows",
+    "whitens",
     "with_columns",
 ]

@@ -75,7 +75,7 @@ def project(
     """
     factors = factors_of(spec)
     groups = int(spec.params.get("subspaces", 1))
-    _check_widths(vectors, anchors, groups)
+    check_widths(vectors.shape[1], anchors.shape[1], groups)
     scale = _scale_of(spec, columns, len(anchors) * len(factors))
     mean = anchors.mean(axis=0, dtype=np.float64) if spec.center else None
     parts = np.split(_centred(anchors, mean), groups, axis=1)
@@ -96,15 +96,28 @@ def project(
     return result
 
 
-def _check_widths(vectors: Array, anchors: Array, groups: int) -> None:
-    if vectors.shape[1] != anchors.shape[1]:
+def check_widths(vectors: int, anchors: int, groups: int) -> None:
+    """Refuse rows and anchors of different widths, and a width that the subspaces do not divide.
+
+    Args:
+        vectors: Width of the rows.
+        anchors: Width of the anchors.
+        groups: How many subspaces.
+
+    Raises:
+        MismatchError: They do not fit.
+
+    Example:
+        >>> check_widths(6, 6, 3)
+    """
+    if vectors != anchors:
         raise MismatchError(
-            f"The vectors are {vectors.shape[1]} wide and the anchors' vectors {anchors.shape[1]}; "
+            f"The vectors are {vectors} wide and the anchors' vectors {anchors}; "
             "both must come from the same encoder."
         )
-    if vectors.shape[1] % groups:
+    if vectors % groups:
         raise MismatchError(
-            f"The vectors are {vectors.shape[1]} wide, which {groups} subspaces of equal width do not divide. Choose "
+            f"The vectors are {vectors} wide, which {groups} subspaces of equal width do not divide. Choose "
             "a divisor of the width."
         )
 

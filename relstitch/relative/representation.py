@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from relstitch.artifacts import Anchors, AnchorVectors, Embeddings, ProjectionSpec, Relative
-from relstitch.errors import MismatchError, UsageError, some
+from relstitch.errors import MismatchError, UsageError, counted, some
 from relstitch.meeting import draw_of, locate
 from relstitch.relative.projecting import blocks, project
 from relstitch.relative.similarities import inverse, lengths
@@ -88,8 +88,8 @@ def anchor_vectors(
     zero = [anchor for anchor, vector in zip(picked.ids, vectors, strict=True) if not vector.any()]
     if zero:
         raise MismatchError(
-            f"{len(zero)} of {len(picked)} anchors are the zero vector in {name}: {some(zero)}. Nothing is similar "
-            "to the zero vector: pick anchors without them."
+            f"{len(zero)} of {counted(len(picked), 'anchor')} {'is' if len(zero) == 1 else 'are'} the zero vector in "
+            f"{name}: {some(zero)}. Nothing is similar to the zero vector: pick anchors without them."
         )
     return AnchorVectors(
         picked, vectors, anchors.side(side).name, anchors.correspondence(draw), draw, anchors.strategy
@@ -172,8 +172,8 @@ def relative_representation(
     """
     if spec.center and any(f.directional for f in factors_of(spec)) and not np.ptp(anchors.vectors, axis=0).any():
         raise UsageError(
-            f"{len(anchors.anchors)} anchors, all with the same vector, leave nothing once their mean is taken off. "
-            "Give at least two different anchors, or project with --no-center."
+            f"{counted(len(anchors.anchors), 'anchor')}, all with the same vector, leave nothing once their mean is "
+            "taken off. Give at least two different anchors, or project with --no-center."
         )
     values = project(embeddings.vectors, anchors.vectors, spec, columns=anchors.columns)
     zero = count_zero_rows(embeddings.vectors)

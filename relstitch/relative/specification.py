@@ -74,6 +74,16 @@ def factors_of(spec: ProjectionSpec) -> tuple[Projection, ...]:
     return factors
 
 
+def whitens(spec: ProjectionSpec) -> bool:
+    """Whether the anchors' covariance decides what two rows have in common: no anchor is like any other row then.
+
+    Example:
+        >>> whitens(ProjectionSpec("cosine+whitened")), whitens(ProjectionSpec("cosine"))
+        (True, False)
+    """
+    return any("shrinkage" in factor.params for factor in factors_of(spec))
+
+
 def _check_value(key: str, value: Any) -> None:
     if key == "zscore":
         fits, words = isinstance(value, bool), "true or false"
