@@ -22,6 +22,9 @@ MethodName = Literal["relative", "auto", TranslatorName]
 DecoderName = Literal["logistic", "svm", "ridge", "knn", "mlp"]
 """What learns the task from a representation (`relstitch.decoders`)."""
 
+TaskName = Literal["labels", "reconstruct"]
+"""What a decoder learns: the labels or numbers that files hold, or to give back pictures or real values."""
+
 InputForm = Literal["raw", "unit", "standardised"]
 """What a ready decoder does to a row first: nothing, scale it to length 1, standardise its columns."""
 
@@ -31,8 +34,15 @@ WeightsLayout = Literal["outputs-first", "inputs-first"]
 MeasureName = Literal["cka", "svcca", "rsa", "procrustes", "mutual-knn", "jaccard", "mrr", "cosine"]
 """How alike two spaces are (`relstitch.comparison`)."""
 
-Modality = Literal["text", "image", "vectors"]
-"""What the items of a dataset are. Vectors are already embedded: they have ids only, no content hash."""
+ExperimentName = Literal[
+    "autoencoders", "classifiers", "graphs", "proxy", "words", "text", "images", "crosslingual", "multimodal",
+    "ablation",
+]  # fmt: skip
+"""Experiments of the paper (`relstitch.experiments`)."""
+
+Modality = Literal["text", "image", "vectors", "graph"]
+"""What the items of a dataset are. Vectors are already embedded: they have ids only, no content hash. The items of a
+graph are its nodes."""
 
 OnProblem = Literal["error", "skip"]
 OnEmpty = Literal["error", "skip", "embed"]
@@ -45,4 +55,6 @@ STRATEGIES: tuple[str, ...] = get_args(StrategyName)
 DECODERS: tuple[str, ...] = get_args(DecoderName)
 TRANSLATORS: tuple[str, ...] = get_args(TranslatorName)
 INPUT_FORMS: tuple[str, ...] = get_args(InputForm)
+TASKS: tuple[str, ...] = get_args(TaskName)
 MEASURES: tuple[str, ...] = get_args(MeasureName)
+EXPERIMENTS: tuple[str, ...] = get_args(ExperimentName)

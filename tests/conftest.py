@@ -21,5 +21,10 @@ def test_data() -> Path:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The README first: it is one long test, and two workers end together only if it does not come last."""
+    """The README first: it is one long test, and two workers end together only if it does not come last. Slow ones only
+    when asked."""
     items.sort(key=lambda item: item.path.name != "test_readme.py")
+    if os.environ.get("RELSTITCH_SLOW") != "1":
+        for item in items:
+            if item.get_closest_marker("slow"):
+                item.add_marker(pytest.mark.skip(reason="takes minutes: set RELSTITCH_SLOW=1"))

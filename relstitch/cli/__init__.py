@@ -12,6 +12,7 @@ from relstitch.cli.demo import demo
 from relstitch.cli.encode import encode
 from relstitch.cli.inspect import inspect
 from relstitch.cli.predict import predict
+from relstitch.cli.reproduce import reproduce
 from relstitch.cli.stitch import stitch
 from relstitch.cli.translate import translate
 
@@ -54,6 +55,7 @@ app.command()(compare)
 app.command()(predict)
 app.command()(inspect)
 app.command()(demo)
+app.command()(reproduce)
 
 
 def main() -> None:

@@ -17,11 +17,13 @@ class Origin:
             lists it.
         error: What a missing package is an error of: `DatasetError` or `EncoderError`.
         dependencies: Whether what the packages depend on is to be installed too.
+        user: What needs it, at the beginning of a sentence.
     """
 
     paths: Mapping[str, str]
     error: type[RelstitchError]
     dependencies: bool = True
+    user: str = "The demo"
 
     @property
     def install(self) -> str:
@@ -50,11 +52,12 @@ class Origin:
             distribution = metadata.distribution(project)
         except metadata.PackageNotFoundError:
             raise self.error(
-                f"The demo needs the package {project} {version}, which is not installed. Install it: {self.install}"
+                f"{self.user} needs the package {project} {version}, which is not installed. "
+                f"Install it: {self.install}"
             ) from None
         if distribution.version != version:
             raise self.error(
-                f"The demo needs the package {project} {version}; version {distribution.version} is installed. "
+                f"{self.user} needs the package {project} {version}; version {distribution.version} is installed. "
                 f"Install the one it needs: {self.install}"
             )
         path = Path(str(distribution.locate_file(inside)))

