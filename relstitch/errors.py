@@ -62,3 +62,38 @@ def some(values: Iterable[object], limit: int = 5) -> str:
     shown = [str(value) for value in values]
     text = ", ".join(shown[:limit])
     return text if len(shown) <= limit else f"{text} … and {len(shown) - limit} more"
+
+
+def counted(number: int, one: str, many: str | None = None) -> str:
+    """A number with its noun, for sentences that must read well of one thing and of many.
+
+    Args:
+        number: How many.
+        one: The noun (and what else changes with it) for a single one.
+        many: The same for any other number; None: ``one`` with an s.
+
+    Example:
+        >>> counted(1, "row"), counted(3, "row"), counted(0, "class", "classes")
+        ('1 row', '3 rows', '0 classes')
+    """
+    return f"{number} {one if number == 1 else many or one + 's'}"
+
+
+def left_out_words(name: str, number: int) -> str:
+    """What is said of rows that only one file has.
+
+    Example:
+        >>> left_out_words("a.safetensors", 1)
+        '1 row of a.safetensors is not in all files and was left out.'
+    """
+    return counted(
+        number,
+        f"row of {name} is not in all files and was left out.",
+        f"rows of {name} are not in all files and were left out.",
+    )
+
+
+def summary(error: BaseException) -> str:
+    """What somebody else's error says, in one line that is not too long for a message."""
+    text = " ".join(str(error).split()) or type(error).__name__
+    return text if len(text) <= 300 else f"{text[:300]} …"

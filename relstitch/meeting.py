@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from relstitch.artifacts import AnchorList, Anchors, AnchorVectors, Rows, Targets
-from relstitch.errors import MismatchError, UsageError, some
+from relstitch.errors import MismatchError, UsageError, counted, some
 
 Index = NDArray[np.intp]
 
@@ -61,8 +61,9 @@ def meet(left: Rows, right: Rows, *, names: tuple[str, str] = ("left", "right"),
     there = at[here]
     if not len(here):
         raise MismatchError(
-            f"{names[0]} and {names[1]} share no id: {len(left)} rows ({some(left.ids)}) met {len(right)} rows "
-            f"({some(right.ids)}). Files meet on ids: encode the same dataset, with the same id column, for both."
+            f"{names[0]} and {names[1]} share no id: {counted(len(left), 'row')} ({some(left.ids)}) met "
+            f"{counted(len(right), 'row')} ({some(right.ids)}). Files meet on ids: encode the same dataset, with the "
+            "same id column, for both."
         )
     _check_content(left.take(here), right.take(there), names)
     meeting = Meeting(here, there, len(left) - len(here), len(right) - len(there))
@@ -83,9 +84,9 @@ def _check_content(left: Rows, right: Rows, names: tuple[str, str]) -> None:
     changed = known & (left.hashes != right.hashes)
     if changed.any():
         raise MismatchError(
-            f"{int(changed.sum())} ids stand for different content in {names[0]} and {names[1]}: "
-            f"{some(left.ids[changed])}. Rows of equal id must hold the same item: encode both files from the same "
-            "dataset, or give an id column that tells the items apart."
+            f"{counted(int(changed.sum()), 'id stands', 'ids stand')} for different content in {names[0]} and "
+            f"{names[1]}: {some(left.ids[changed])}. Rows of equal id must hold the same item: encode both files "
+            "from the same dataset, or give an id column that tells the items apart."
         )
 
 
@@ -181,9 +182,10 @@ def locate(anchors: AnchorList, rows: Rows, *, name: str) -> Index:
         changed = sum(anchor in rows.position for anchor in missing)
         other = f" {changed} of them have an id that stands there for other content." if changed else ""
         raise MismatchError(
-            f"{len(missing)} of {len(anchors)} anchors are not in {name}: {some(missing)}.{other} "
-            "Anchors are found by content, or by id where there is no content. Pick anchors from rows that this file "
-            "has too; `relstitch encode` also takes them from elsewhere, with --anchors-from."
+            f"{len(missing)} of {counted(len(anchors), 'anchor')} {'is' if len(missing) == 1 else 'are'} not in "
+            f"{name}: {some(missing)}.{other} Anchors are found by content, or by id where there is no content. Pick "
+            "anchors from rows that this file has too; `relstitch encode` also takes them from elsewhere, with "
+            "--anchors-from."
         )
     return np.array(found, dtype=np.intp)
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from relstitch.artifacts import ProjectionSpec
 from relstitch.artifacts.spaces import Matrix
-from relstitch.errors import MismatchError
+from relstitch.errors import MismatchError, counted
 from relstitch.relative import project, unit_rows
 from relstitch.translation import TRANSLATORS, TranslatorSettings, apply_arrays, fit_arrays
 
@@ -97,8 +97,8 @@ def cross(way: Way, source: Matrix, target: Matrix, *, colorings: tuple[Carry, C
     """
     if len(source) != len(target):
         raise MismatchError(
-            f"{len(source)} anchors of the source met {len(target)} of the target; the same anchors, in the same "
-            "order, are needed on both sides."
+            f"{counted(len(source), 'anchor')} of the source met {len(target)} of the target; the same anchors, in "
+            "the same order, are needed on both sides."
         )
     used = max(2, round(way.share * len(source)))
     source, target = source[:used], target[:used]

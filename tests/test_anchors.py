@@ -284,7 +284,7 @@ def test_more_draws_that_cannot_be() -> None:
         more_draws(pick_anchors(source, strategy="explicit", options=PickOptions(ids=("r1",))), source, 2)
     parallel = Anchors("parallel", 0, pick_anchors(source, 3).sides)
     assert refused(UsageError, lambda: more_draws(parallel, source, 2)) == (
-        "Parallel anchors are drawn from a table of pairs, which is not in the anchors file: it has 1 draws and 2 "
+        "Parallel anchors are drawn from a table of pairs, which is not in the anchors file: it has 1 draw and 2 "
         "were asked for. Pick them again with --draws 2."
     )
     unknown = Anchors("by hand", 0, pick_anchors(source, 3).sides)

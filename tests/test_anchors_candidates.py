@@ -85,7 +85,7 @@ def test_sklearn_10059_fewer_distinct_rows_than_k() -> None:
         with pytest.raises(UsageError) as caught:
             pick_anchors(source, 6, strategy=strategy)
         assert str(caught.value) == (
-            "6 anchors were asked for, and there are 4 distinct candidates in the splits train (left out: "
+            "6 anchors were asked for, of 4 distinct candidates in the splits train (left out: "
             "16 repeated content). Choose a k of at most 4."
         )
     assert len(set(picks(pick_anchors(source, 4, strategy="kmeans")))) == 4
@@ -112,9 +112,7 @@ def test_trec_never_an_anchor_and_a_test_row_at_once() -> None:
     assert {texts[row] for row in at(anchors)} == distinct
     assert len(at(anchors)) == len(distinct)
     assert anchors.options["excluded"]["content_in_other_splits"] == sum(t in tested for t in texts[:5452])
-    with pytest.raises(
-        UsageError, match=f"^{len(distinct) + 1} anchors were asked for, and there are {len(distinct)} "
-    ):
+    with pytest.raises(UsageError, match=f"^{len(distinct) + 1} anchors were asked for, of {len(distinct)} "):
         pick_anchors(rows, len(distinct) + 1)
 
 
@@ -134,7 +132,7 @@ def test_numbers_that_cannot_be() -> None:
         "0 draws were asked for; at least 1 is needed."
     )
     assert refused(UsageError, lambda: pick_anchors(rows, 2, seed=-1)) == (
-        "The seed is -1, for 1 draws; seeds go from 0 to 4294967295."
+        "The seed is -1, for 1 draw; seeds go from 0 to 4294967295."
     )
     assert pick_anchors(rows, 2, seed=2**32 - 1).k == 2
     with pytest.raises(UsageError, match=r"^The seed is 4294967295, for 2 draws;"):
@@ -156,11 +154,11 @@ def test_strategies_that_lack_what_they_need() -> None:
     rows = Rows.build("abc")
     real = Targets("real", np.zeros((3, 1), dtype=np.float32), np.ones(3, dtype=bool), ("y",))
     assert refused(UsageError, lambda: pick_anchors(rows, 1, strategy="stratified")) == (
-        "Stratified anchors need one class label a row; found: no labels. "
+        "Stratified anchors need one class label per row; found: no labels. "
         "Name the label column with --label, or choose another strategy."
     )
     assert refused(UsageError, lambda: pick_anchors(Rows.build("abc", targets=real), 1, strategy="stratified")) == (
-        "Stratified anchors need one class label a row; found: targets of kind 'real'. "
+        "Stratified anchors need one class label per row; found: targets of kind 'real'. "
         "Name the label column with --label, or choose another strategy."
     )
     for strategy in ("farthest", "kmeans", "d-optimal"):
@@ -220,20 +218,20 @@ def test_explicit_refuses_what_no_strategy_would_pick() -> None:
         "The strategy 'explicit' needs the ids of the anchors; none were given."
     )
     assert refused(UsageError, lambda: explicit(rows, "r0", "r2", "r0")) == (
-        "1 anchors are named more than once: r0. Name each once."
+        "1 anchor is named more than once: r0. Name each once."
     )
     assert refused(UsageError, lambda: explicit(rows, "r0", "x", "y")) == (
         "2 of the 3 ids named as anchors are not in the source: x, y. Its ids look like: r0, r1, r2 … and 3 more."
     )
     assert refused(UsageError, lambda: explicit(rows, "r0", "r2", k=3)) == (
-        "3 anchors were asked for, and 2 ids were given. Give 3 ids, or a smaller k."
+        "3 anchors were asked for, and 2 ids were given. Give 3, or a smaller k."
     )
     assert refused(UsageError, lambda: explicit(rows, "r0", "r5")) == (
-        "1 of the ids named as anchors are not in the splits train: r5. "
+        "1 of the ids named as anchors is not in the splits train: r5. "
         "Anchors come from training rows: name others, or allow their split with --splits."
     )
     assert refused(UsageError, lambda: explicit(rows, "r0", "r1")) == (
-        "The content of 1 ids named as anchors also stands in another split than train: r1. "
+        "The content of 1 id named as anchors also stands in another split than train: r1. "
         "No row may be an anchor and a test row at once: name others."
     )
     assert refused(UsageError, lambda: explicit(rows, "r0", "r2", "r3")) == (
@@ -243,7 +241,7 @@ def test_explicit_refuses_what_no_strategy_would_pick() -> None:
     X = normal(3, 4, 2)
     X[1], X[3] = 0.0, X[0]
     assert refused(UsageError, lambda: explicit(embedded(X), "r0", "r1")) == (
-        "1 of the ids named as anchors have the zero vector: r1. Leave them out."
+        "1 of the ids named as anchors has the zero vector: r1. Leave them out."
     )
     assert refused(UsageError, lambda: explicit(embedded(X), "r0", "r3")).startswith(
         "2 ids were named as anchors, and 1"

@@ -55,7 +55,7 @@ def test_a_good_set_has_figures_and_no_warnings() -> None:
 def test_few_anchors_below_the_width() -> None:
     source = embedded(normal(1, 50, 12))
     assert anchor_health(pick_anchors(source, 6), source).warnings[:2] == (
-        "Only 6 anchors: below 10, a representation is 6 numbers a row and can hold little.",
+        "Only 6 anchors: below 10, a representation is 6 numbers per row and can hold little.",
         "k = 6 is far below the encoder's width d = 12; the rule of thumb is k ≥ d, where there is data for it.",
     )
 
@@ -70,7 +70,7 @@ def test_repeated_anchors_and_a_lost_rank() -> None:
     assert health.condition is not None
     assert health.condition < 1e3, "what is zero is no part of the condition number"
     assert health.warnings == (
-        "1 of 12 anchors equal an earlier one and add nothing.",
+        "1 of 12 anchors equals an earlier one and adds nothing.",
         "The anchors span 3 dimensions, of 4 that 12 anchors in 4 dimensions can: some are combinations of others.",
     )
 
@@ -161,9 +161,9 @@ def test_rows_without_vectors_tell_what_they_can() -> None:
     assert unknown == (None,) * 5
     assert (health.k, health.duplicates, health.classes_hit, health.classes_total) == (3, 1, 2, 3)
     assert health.warnings == (
-        "Only 3 anchors: below 10, a representation is 3 numbers a row and can hold little.",
-        "1 of 3 anchors equal an earlier one and add nothing.",
-        "1 of 3 classes have no anchor: c.",
+        "Only 3 anchors: below 10, a representation is 3 numbers per row and can hold little.",
+        "1 of 3 anchors equals an earlier one and adds nothing.",
+        "1 of 3 classes has no anchor: c.",
     )
 
 

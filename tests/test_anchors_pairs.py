@@ -96,15 +96,15 @@ def test_tables_that_do_not_fit() -> None:
         "Parallel anchors need pairs of ids (en, es); the table of pairs is empty."
     )
     assert refused(MismatchError, lambda: pair_anchors(sides, [("en0", "es0"), ("en1",)])) == (
-        "Pair 2 names 1 ids (en1); expected 2, one for each of: en, es."
+        "Pair 2 names 1 id (en1); expected 2, one for each of: en, es."
     )
     assert refused(MismatchError, lambda: pair_anchors(sides, [("en0", "es0"), ("en9", "es1"), ("en8", "es2")])) == (
         "2 of the 3 ids paired for en are not among its rows: en9, en8. Its ids look like: en0, en1, en2."
     )
-    with pytest.raises(MismatchError, match=r"^1 of the 1 ids paired for es are not among its rows: en0\."):
+    with pytest.raises(MismatchError, match=r"^1 of the 1 ids paired for es is not among its rows: en0\."):
         pair_anchors(sides, [("en0", "en0")])
     assert refused(MismatchError, lambda: pair_anchors(sides, [("en0", "es0"), ("en1", "es0")])) == (
-        "1 ids of es are paired more than once: es0. Each row can be one anchor: leave one pair of each."
+        "1 id of es is paired more than once: es0. Each row can be one anchor: leave one pair of each."
     )
     with pytest.raises(UsageError, match=r"^There is no split called val in en; its splits are: train\."):
         pair_anchors(sides, pairs(3), splits=("val",))

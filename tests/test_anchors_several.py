@@ -107,7 +107,7 @@ def test_only_rows_that_may_be_anchors_everywhere() -> None:
     assert anchors.options["excluded"] == {"not_in_every_encoder": 2}
     explicit = pick_anchors(both, strategy="explicit", options=PickOptions(ids=("f", "c")))
     assert picks(explicit) == ["f", "c"]
-    with pytest.raises(UsageError, match=r"^1 of the 1 ids named as anchors are not in the source: a\."):
+    with pytest.raises(UsageError, match=r"^1 of the 1 ids named as anchors is not in the source: a\."):
         pick_anchors(both, strategy="explicit", options=PickOptions(ids=("a",)))
 
 

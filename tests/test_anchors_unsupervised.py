@@ -93,7 +93,7 @@ def test_other_items_are_refused_unless_taken_as_they_are(make: Make, strategy: 
     """The negative control: nothing to match."""
     sides = views(same=False)
     message = refused(MismatchError, lambda: make(sides, MatchOptions(k=20)))
-    confidence = make(sides, MatchOptions(k=20, least_confidence=0.0)).options["confidence"]
+    confidence = make(sides, MatchOptions(k=20, min_confidence=0.0)).options["confidence"]
     assert confidence < 0.4
     way_out = {
         "bootstrap": "Give more than these 20 pairs you are sure of",
@@ -102,7 +102,7 @@ def test_other_items_are_refused_unless_taken_as_they_are(make: Make, strategy: 
     assert message == (
         f"The rows of one and two were matched with confidence {confidence:.2f}; at least 0.5 is needed. The pairs "
         f"of the strategy '{strategy}' are probably wrong here: the spaces are too unlike, or hold different items. "
-        f"{way_out}, or take the pairs as they are with --least-confidence 0."
+        f"{way_out}, or take the pairs as they are with --min-confidence 0."
     )
 
 
@@ -154,8 +154,8 @@ def test_wrong_seeds_are_noticed() -> None:
 def test_numbers_and_sides_that_do_not_fit() -> None:
     sides = views()
     for least in (-0.1, float("nan")):
-        assert refused(UsageError, lambda least=least: by_seeds(sides, MatchOptions(least_confidence=least))) == (
-            f"The least confidence is {least:g}; expected a number from 0 to 1."
+        assert refused(UsageError, lambda least=least: by_seeds(sides, MatchOptions(min_confidence=least))) == (
+            f"The minimum confidence is {least:g}; expected a number from 0 to 1."
         )
     rows: dict[str, Any] = {"one": sides["one"], "words": Rows.build("abc")}
     assert refused(UsageError, lambda: unsupervised_anchors(rows)) == (
@@ -185,7 +185,7 @@ def test_numbers_and_sides_that_do_not_fit() -> None:
 def test_too_few_of_anything() -> None:
     sides = views()
     assert refused(UsageError, lambda: bootstrap_anchors(sides, [*seeds(4), ("a149", "b149")])) == (
-        "4 of the 5 seed pairs may be anchors; growing pairs needs at least 5. Give more pairs you are sure of."
+        "4 of 5 seed pairs may be anchors; growing pairs needs at least 5. Give more pairs you are sure of."
     )
     small = {name: one.take(np.arange(40)) for name, one in sides.items() if isinstance(one, Embeddings)}
     assert refused(UsageError, lambda: unsupervised_anchors(small)) == (
@@ -194,7 +194,7 @@ def test_too_few_of_anything() -> None:
     )
     alike = {name: replace(one, vectors=np.ones_like(one.vectors)) for name, one in small.items()}
     assert refused(UsageError, lambda: unsupervised_anchors(alike)).startswith(
-        "one has 1 rows that may be anchors (left out: 39 repeated vectors); matching without pairs takes 50 to 6000."
+        "one has 1 row that may be anchors (left out: 39 repeated vectors); matching without pairs takes 50 to 6000."
     )
     message = refused(UsageError, lambda: unsupervised_anchors(sides, MatchOptions(k=141)))
     available = message.split()[6]
@@ -210,10 +210,10 @@ def test_too_few_of_anything() -> None:
     )
     anchors = by_seeds(sides, MatchOptions(k=30))
     assert refused(UsageError, lambda: more_draws(anchors, sides["one"], 3)) == (
-        "Anchors of the strategy 'bootstrap' are drawn when rows are matched: this file has 1 draws and 3 were asked "
+        "Anchors of the strategy 'bootstrap' are drawn when rows are matched: this file has 1 draw and 3 were asked "
         "for. Match them again with --draws 3."
     )
-    with pytest.raises(MismatchError, match=r"^1 of the 6 ids paired for two are not among its rows: nobody\."):
+    with pytest.raises(MismatchError, match=r"^1 of the 6 ids paired for two is not among its rows: nobody\."):
         bootstrap_anchors(sides, [*seeds(5), ("a9", "nobody")])
 
 
@@ -253,7 +253,7 @@ def test_the_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     code, out, errors = run(*apart)
     assert (code, out, Path("no.json").exists()) == (2, "", False)
     assert "The rows of other-one and other-two were matched with confidence 0." in errors
-    code, _, errors = run(*apart, "--least-confidence", "0")
+    code, _, errors = run(*apart, "--min-confidence", "0")
     assert code == 0
     confidence = storage.load_anchors(Path("no.json")).options["confidence"]
     assert (
@@ -268,8 +268,8 @@ def test_options_that_do_not_go_together(tmp_path: Path, monkeypatch: pytest.Mon
     files = ("one.safetensors", "two.safetensors", "-o", "a.json")
     for strategy, more, message in (
         ("bootstrap", (), "--pairs TABLE goes with --strategy parallel or bootstrap, which need it; only one of the"),
-        ("uniform", ("--least-confidence", "0.2"),
-         "--least-confidence goes with --strategy bootstrap or unsupervised, which match rows."),
+        ("uniform", ("--min-confidence", "0.2"),
+         "--min-confidence goes with --strategy bootstrap or unsupervised, which match rows."),
     ):  # fmt: skip
         code, out, errors = run(*files, "-s", strategy, *more)
         assert (code, out) == (2, "")

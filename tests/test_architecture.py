@@ -12,7 +12,7 @@ import pytest
 
 PACKAGE = Path(__file__).parent.parent / "relstitch"
 FILES = sorted(PACKAGE.rglob("*.py"))
-FOUNDATION = {"errors", "names", "artifacts"}
+FOUNDATION = {"errors", "names", "artifacts", "user_code"}
 CORE = {
     "meeting", "relative", "anchors", "decoders", "scoring", "statistics", "translation", "ways", "choosing",
     "comparison", "stitching", "transformer", "forecasting",
@@ -25,16 +25,30 @@ OWNERS = {
     "pyarrow": {"dataset", "storage"},
     "scipy": {"comparison", "anchors"},
     "PIL": {"dataset"},
-    "onnxruntime": {"storage"},
+    "onnxruntime": {"storage", "experiments"},
     "datasets": {"dataset"},
     "timm": {"encoders"},
     "sentence_transformers": {"encoders"},
     "transformers": {"encoders"},
     "huggingface_hub": {"encoders"},
-    "torch": {"encoders", "encoding", "decoders", "translation"},
+    "torch": {"encoders", "encoding", "decoders", "translation", "layers", "experiments"},
+    "torch_geometric": {"experiments", "encoders", "dataset"},
+    "matplotlib": {"report"},
     "sklearn": {"anchors", "decoders", "scoring", "choosing", "transformer", "comparison"},
     "threadpoolctl": CORE,
-    "numpy": FOUNDATION | CORE | {"dataset", "encoders", "storage", "encoding", "cli", "demo"},
+    "numpy": FOUNDATION
+    | CORE
+    | {
+        "dataset",
+        "encoders",
+        "storage",
+        "encoding",
+        "cli",
+        "demo",
+        "experiments",
+        "layers",
+        "report",
+    },
 }
 BANNED_NAMES = {"utils", "util", "helpers", "helper", "common", "base", "manager", "misc"}
 
@@ -125,7 +139,10 @@ def test_nothing_runs_at_import(path: Path) -> None:
         assert isinstance(node, allowed) or guarded or main or text or registers, ast.unparse(node)
 
 
-HEAVY = {"torch", "timm", "transformers", "sentence_transformers", "sklearn", "numpy", "scipy", "pyarrow", "PIL"}
+HEAVY = {
+    "torch", "torch_geometric", "timm", "transformers", "sentence_transformers", "sklearn", "numpy", "scipy", "pyarrow",
+    "PIL", "matplotlib",
+}  # fmt: skip
 
 
 def loaded_by(arguments: list[str], cwd: Path) -> set[str]:
@@ -158,6 +175,7 @@ def loaded_by(arguments: list[str], cwd: Path) -> set[str]:
         ["predict"],
         ["inspect"],
         ["demo"],
+        ["reproduce"],
     ],
     ids=" ".join,
 )

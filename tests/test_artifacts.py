@@ -54,13 +54,13 @@ REFUSED = [
     (
         lambda: Rows.build(["a", "b", "a"]),
         DatasetError,
-        "1 ids stand more than once: a. Ids must be unique: choose another id column, or leave it out to number the "
+        "1 id stands more than once: a. Ids must be unique: choose another id column, or leave it out to number the "
         "rows.",
     ),
     (
         lambda: Embeddings(Rows.build("ab"), vectors([1, 2]), STAMP),
         MismatchError,
-        "2 rows came with vectors of shape [1, 2]; expected one vector a row, [n, d].",
+        "2 rows came with vectors of shape [1, 2]; expected one vector per row, [n, d].",
     ),
     (
         lambda: Embeddings(Rows.build("a"), vectors([1, 2, 3]), STAMP),
@@ -70,13 +70,13 @@ REFUSED = [
     (
         lambda: Embeddings(Rows.build("ab"), vectors([1, 2], [float("nan"), 0]), STAMP),
         MismatchError,
-        "1 rows of the embeddings hold NaN or infinite values: b. Only finite values can be compared: leave these "
+        "1 row of the embeddings holds NaN or infinite values: b. Only finite values can be compared: leave these "
         "rows out, or make them again.",
     ),
     (
         lambda: AnchorVectors(LIST, vectors([1, 2])),
         MismatchError,
-        "2 anchors came with vectors of shape [1, 2]; expected one vector an anchor, [k, d].",
+        "2 anchors came with vectors of shape [1, 2]; expected one vector per anchor, [k, d].",
     ),
     (
         lambda: Relative(
@@ -88,12 +88,12 @@ REFUSED = [
     (
         lambda: AnchorList(("a",), ()),
         MismatchError,
-        "An anchors list has 1 ids and 0 content hashes.",
+        "An anchors list has 1 id and 0 content hashes.",
     ),
     (
         lambda: AnchorList(("a", "a"), ("", "")),
         MismatchError,
-        "An anchors list names 1 ids more than once: a.",
+        "An anchors list names 1 id more than once: a.",
     ),
     (
         lambda: Anchors("explicit", 0, ()),

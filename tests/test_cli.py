@@ -203,7 +203,7 @@ def test_a_score_that_does_not_exist_is_null(desk: Path) -> None:
 
 
 def test_a_table_in_a_pipe_is_tsv_of_full_width(stitched: Path) -> None:
-    """Never cut at 80 columns, one line a cell, numbers in full."""
+    """Never cut at 80 columns, one line per cell, numbers in full."""
     long = "a-rather-long-name-for-a-file-of-embeddings-that-somebody-chose-with-care-and-without-haste"
     Path("plain.safetensors").rename(f"{long}.safetensors")
     out = done("stitch", f"{long}.safetensors", "mirrored.safetensors", "-a", "anchors.json")
@@ -285,7 +285,7 @@ def test_gates(stitched: Path, arguments: list[str], code: int, message: str) ->
 
 
 ERRORS: list[tuple[list[str], str]] = [
-    (["stitch", "plain.safetensors"], "A stitch needs at least two files, one an encoder; 1 given."),
+    (["stitch", "plain.safetensors"], "A stitch needs at least two files, one per encoder; 1 given."),
     (
         ["stitch", "plain.safetensors", "plain.safetensors"],
         "The same file was given twice; a stitch needs a file for each encoder.",
@@ -310,12 +310,12 @@ ERRORS: list[tuple[list[str], str]] = [
     ),
     (
         ["anchors", "train.csv", "--strategy", "parallel", "--pairs", "pairs.csv", "-o", "a.json"],
-        "1 sources were given for the 2 columns of the pairs (en, es); expected one source a column, in that order.",
+        "1 source was given for the 2 columns of the pairs (en, es); expected one source a column, in that order.",
     ),
     (["anchors", "train.csv", "-s", "explicit", "--ids", "empty.txt", "-o", "a.json"],
      "empty.txt is empty (0 bytes); expected lines of text. Check how it was written."),
     (["anchors", "train.csv", "-s", "explicit", "--ids", "blank.txt", "-o", "a.json"],
-     "blank.txt holds no ids; expected one id a line."),
+     "blank.txt holds no ids; expected one id per line."),
     (
         ["anchors", "train.csv", "-s", "parallel", "--pairs", "one.csv", "-o", "a.json"],
         "one.csv has one column (en); pairs need a column of ids for each domain, with the domains' names in the "

@@ -313,7 +313,7 @@ def test_no_resamples_no_figures() -> None:
         (np.eye(3), np.eye(3), "cka", MismatchError,
          "3 rows are too few for cka, which needs 4 here. Compare files that share more rows."),
         (np.eye(1), np.eye(1), "procrustes", MismatchError,
-         "1 rows are too few for procrustes, which needs 4 here. Compare files that share more rows."),
+         "1 row is too few for procrustes, which needs 4 here. Compare files that share more rows."),
         (np.eye(10), np.eye(10), "mutual-knn", MismatchError,
          "10 rows are too few for mutual-knn, which needs 11 here. Compare files that share more rows, or look at "
          "fewer neighbours."),

@@ -151,7 +151,9 @@ REFUSED: list[tuple[Any, Any, CompareOptions, Any, str]] = [
      "The reference 'best' is none of the files: plain, turned, noisy, other. Name one of them."),
     (lambda f: f, None, replace(QUICK, limit=3), UsageError, "limit is 3; it must be at least 8."),
     (lambda f: f, None, replace(QUICK, measures=("mrr", "cka")), UsageError,
-     "The measures mrr compare relative representations: give --anchors, or relative files."),
+     "The measure mrr compares relative representations: give --anchors, or relative files."),
+    (lambda f: f, None, replace(QUICK, measures=("mrr", "jaccard")), UsageError,
+     "The measures mrr, jaccard compare relative representations: give --anchors, or relative files."),
     (lambda f: {"plain": relative_of(f["plain"]), "noisy": f["noisy"]}, None, QUICK, MismatchError,
      "plain holds relative representations and noisy embeddings. Compare files of one kind: embeddings files, with "
      "--anchors if you like, or relative files."),

@@ -122,7 +122,7 @@ def test_meet_all_takes_the_rows_every_file_has_in_the_first_order() -> None:
 
 def test_meet_all_checks_files_that_the_first_cannot_tell_apart() -> None:
     """Vectors know ids only; the two files of content behind them still may not contradict each other."""
-    with pytest.raises(MismatchError, match=r"1 ids stand for different content in y and z: b\."):
+    with pytest.raises(MismatchError, match=r"1 id stands for different content in y and z: b\."):
         meet_all({"x": rows("ab"), "y": rows("ab", "pq"), "z": rows("ab", "pr")})
 
 

@@ -47,7 +47,9 @@ def test_answers_are_those_of_scikit_learn(model: Any, classes: int) -> None:
     arrays = {"weights": model.coef_, "bias": model.intercept_}
     decoder = ready_linear(arrays, ReadyStatement("head.npz", tuple(model.classes_), "raw"), (10,))
     assert ready_predict(decoder, X).labels().tolist() == model.predict(X).tolist()
-    assert decoder.told == f"linear, {classes} classes × 10 values, input raw"
+    assert decoder.told == (
+        f"a linear decoder of {classes} classes that reads rows of 10 values as the encoder gives them"
+    )
 
 
 def test_standardised_input_is_that_of_a_pipeline() -> None:
@@ -149,13 +151,13 @@ def test_the_width_of_the_encoders_settles_what_the_shape_alone_does_not() -> No
 def test_class_names_are_never_guessed() -> None:
     assert refused({"weights": np.ones((2, 3))}, ReadyStatement("head.npz", None, "raw")) == (
         "head.npz does not say which class each output stands for. Give their names in the order of the outputs, with "
-        "--classes FILE (a JSON list, or one name a line)."
+        "--classes FILE (a JSON list, or one name per line)."
     )
     assert refused({"weights": np.ones((2, 3))}, ReadyStatement("head.npz", ("a", "a"), "raw")) == (
-        "head.npz: a decoder needs two or more different class names, one an output; found these twice: a."
+        "head.npz: a decoder needs two or more different class names, one per output; found these twice: a."
     )
     assert refused({"weights": np.ones((1, 3))}, ReadyStatement("head.npz", ("a",), "raw")) == (
-        "head.npz: a decoder needs two or more different class names, one an output; found 1 of them."
+        "head.npz: a decoder needs two or more different class names, one per output; found 1 of them."
     )
 
 
@@ -184,11 +186,11 @@ def test_arrays_that_do_not_fit_are_refused() -> None:
     W = np.ones((4, 3))
     assert refused({"weights": W}, SAID, (5, 7)) == (
         "head.npz: weights of shape [4, 3] do not fit 4 class names (ant, bee, cat, dog) and embeddings of 5 or 7 "
-        "values each; expected one row of weights a class, or one column."
+        "values each; expected one row of weights per class, or one column."
     )
     assert refused({"weights": np.ones((2, 4, 3))}, SAID) == (
         "head.npz: weights of shape [2, 4, 3] do not fit 4 class names (ant, bee, cat, dog) and embeddings; expected one "
-        "row of weights a class, or one column."
+        "row of weights per class, or one column."
     )
     assert refused({"weights": W}, ReadyStatement("head.npz", CLASSES, "raw", "inputs-first")).startswith(
         "head.npz: weights of shape [4, 3] do not fit 4 class names"
@@ -211,7 +213,7 @@ def test_rows_of_another_width_are_refused_and_none_are_fine() -> None:
     assert ready_values(decoder, np.empty((0, 3))).shape == (0, 4)
     with pytest.raises(MismatchError) as error:
         ready_predict(decoder, np.ones((2, 5)))
-    assert str(error.value) == "head.npz reads 3 values a row; rows of shape [2, 5] were given."
+    assert str(error.value) == "head.npz reads 3 values per row; rows of shape [2, 5] were given."
 
 
 def test_blocks_change_nothing() -> None:
@@ -243,10 +245,10 @@ def test_what_a_function_gives_is_checked() -> None:
     with pytest.raises(MismatchError) as shape:
         ready_values(decoder(np.ones((2, 3))), np.ones((2, 3)))
     assert str(shape.value) == (
-        "net.onnx gave outputs of shape [2, 3] for 2 rows and 2 class names; expected [2, 2]: one value a class, in the "
+        "net.onnx gave outputs of shape [2, 3] for 2 rows and 2 class names; expected [2, 2]: one value per class, in the "
         "order of the names."
     )
-    with pytest.raises(MismatchError, match=r"^1 rows of the outputs of net.onnx hold NaN or infinite values: 1\."):
+    with pytest.raises(MismatchError, match=r"^1 row of the outputs of net.onnx holds NaN or infinite values: 1\."):
         ready_values(decoder(np.array([[1.0, 2.0], [np.nan, 1.0]])), np.ones((2, 3)))
     with pytest.raises(UsageError) as error:
         ready_function(lambda X: X, 3, ReadyStatement("net.onnx", ("a", "b"), "standardised"), told="a network")

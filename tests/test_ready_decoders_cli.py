@@ -67,7 +67,7 @@ def test_whose_decoder_it_was_taken_for_is_said(desk: LogisticRegression) -> Non
     np.savez("old.npz", coef_=desk.coef_, intercept_=desk.intercept_, classes_=np.array(CLASSES), input="raw")
     options = (*FILES, "--decoder", "old.npz", "-m", "ridge")
     taken = "old.npz does not say whose embeddings it reads: it was taken for a decoder of wide, the only file of 11 "
-    assert run(*options).stderr.startswith(f"{taken}values a row.\n")
+    assert run(*options).stderr.startswith(f"{taken}values per row.\n")
     for of in ("wide", "wide.safetensors", "./wide.safetensors", str(Path("wide.safetensors").resolve())):
         result = run(*options, "--decoder-of", of)
         assert result.exit_code == 0
@@ -160,7 +160,7 @@ def test_class_files_that_are_none(tmp_path: Path) -> None:
         read_classes(path)
     reason = str(error.value).partition(" (")[2].partition("); expected")[0]  # Python's own words
     assert str(error.value) == (
-        f"{path} holds no class names ({reason}); expected a JSON list of texts, or one name a line, in UTF-8."
+        f"{path} holds no class names ({reason}); expected a JSON list of texts, or one name per line, in UTF-8."
     )
     for text in ('["cat", 3]', '{"cat": 0, "dog": 1}'):
         path.write_text(text)

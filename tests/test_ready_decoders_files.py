@@ -199,7 +199,7 @@ def test_networks_that_cannot_be_decoders_are_refused(tmp_path: Path) -> None:
     assert str(ends.value) == (
         f"{path} has the inputs rows tensor(float) ['n', 10] and the outputs values tensor(float) ['n', 4], products "
         "tensor(float) ['n', 4]; expected one input of real numbers [n, d] and one output of real numbers [n, c], one "
-        "value a class (skl2onnx: zipmap=False)."
+        "value per class (skl2onnx: zipmap=False)."
     )
 
 

@@ -100,15 +100,18 @@ def test_the_report_says_what_answered_how_rows_were_carried_and_what_it_cost() 
     report = stitch_ready(trained_on(files["one"]), "one", files, anchors, AUTO)
     assert report.method == "ready"
     assert report.settings["decoder"] == {
-        "file": "head.npz", "of": "one", "told": "linear, 4 classes × 10 values, input raw", "names": list(CLASSES),
+        "file": "head.npz", "of": "one", "names": list(CLASSES),
+        "told": "a linear decoder of 4 classes that reads rows of 10 values as the encoder gives them",
     }  # fmt: skip
     assert "strength" not in report.settings
     (way,) = report.settings["ways"]
     assert sorted(way["held_out"]) == sorted(one.name for one in ready_ways())
     said = "\n".join(report.notes)
-    assert "head.npz is linear, 4 classes × 10 values, input raw; nothing in it was changed." in said
-    assert "All its 4 names stand among the labels." in said
-    assert f"The rows of two were carried to the space of one by {way['way']} (1 draw, " in said
+    assert (
+        "head.npz is a linear decoder of 4 classes that reads rows of 10 values as the encoder gives them; nothing in "
+        "it was changed. All of its 4 class names are among the labels."
+    ) in said
+    assert f"The rows of two were carried to the space of one by {way['way']} (held-out accuracy 0." in said
     (loss,) = report.comparisons
     assert (loss.form, loss.other, loss.rows, loss.draws) == ("auto", "ceiling", 80, 1)
     gap = accuracy(report, "two") - accuracy(report, "one")
@@ -143,7 +146,7 @@ def test_classes_that_the_decoder_does_not_know_are_counted_and_named() -> None:
         "head.npz", (*CLASSES[:3], "eel"), 10, lambda X: np.hstack([decoder.values(X), -9 + 0 * X[:, :1]]), "x"
     )
     report = stitch_ready(more, "one", files, anchors_in(files["one"]), AUTO)
-    assert any("3 of its 4 names stand among the labels; not: eel." in note for note in report.notes)
+    assert any("3 of its 4 class names are among the labels; these are not: eel." in note for note in report.notes)
 
 
 def test_what_carried_rows_hold_in_columns_that_stand_still_drowns_nothing() -> None:
@@ -159,7 +162,7 @@ def test_what_carried_rows_hold_in_columns_that_stand_still_drowns_nothing() -> 
     report = stitch_ready(decoder, "one", files, anchors_in(files["one"]), options)
     assert accuracy(report, "two", "procrustes") > 0.8
     said = (
-        "1 of the 10 columns that head.npz reads all but stand still: it divides them by less than a ten-thousandth of "
+        "1 of the 10 columns that head.npz reads all but stands still: it divides it by less than a ten-thousandth of "
         "what it divides the median column by, which would make a large value of the smallest error. So carried rows "
         "are put at its mean there; the rows of its own encoder are read as they are."
     )
@@ -359,7 +362,7 @@ def test_whose_decoder_it_is() -> None:
     with pytest.raises(UsageError) as several:
         owner_of(decoder, files)
     assert str(several.value) == (
-        "head.npz reads 10 values a row, as one, two have. Say whose decoder it is, with --decoder-of."
+        "head.npz reads 10 values per row, as one, two have. Say whose decoder it is, with --decoder-of."
     )
     # A relative file of that width is none that it could read.
     ten = anchor_vectors(files["one"], anchors_in(files["one"], k=10))
@@ -373,13 +376,13 @@ def test_whose_decoder_it_is() -> None:
     with pytest.raises(MismatchError) as width:
         owner_of(replace(decoder, width=7), files)
     assert str(width.value) == (
-        "head.npz reads 7 values a row; one has 10, two has 10. Give embeddings of the encoder it was trained on among "
+        "head.npz reads 7 values per row; one has 10, two has 10. Give embeddings of the encoder it was trained on among "
         "the files."
     )
     with pytest.raises(MismatchError) as other:
         owner_of(ready_of(absolute_decoder_of("one", files, anchors, StitchOptions("ridge")), "d"), files, "two")
     assert str(other.value) == (
-        "d reads embeddings of st:one (10 values a row); two is of st:two. Give embeddings of that very encoder, with "
+        "d reads embeddings of st:one (10 values per row); two is of st:two. Give embeddings of that very encoder, with "
         "its revision, prompt and settings, among the files."
     )
 

@@ -129,7 +129,7 @@ def test_facts_and_rows(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stdout", piped)
     show_facts("A file", facts)
     assert piped.getvalue().splitlines()[:6] == [
-        "skipped rows\ta: [red], b", "share\t0.1235", "is whole\tyes", "nothing\t–", 'sides\t[{"k": 1}]', "encoder a\t1",
+        "skipped rows\ta: [red], b", "share\t0.1235", "is whole\tyes", "nothing\t–", "sides\tk: 1", "encoder a\t1",
     ]  # fmt: skip
 
 
@@ -143,6 +143,16 @@ def test_numbers_say_their_spread_where_there_is_one() -> None:
     assert number(Score((-0.5, 1.5))) == "0.500 ±1.414"
     assert number(None) == number(Score()) == "–"
     assert plain({}) == plain([]) == "none"
+
+
+def test_facts_within_facts_are_words_and_not_code(capsys: pytest.CaptureFixture[str]) -> None:
+    spaces = [{"encoder": "st:a", "k": 2}, {"encoder": "st:b", "k": 2}]
+    show_facts("A translator", {"settings": {"penalty": None, "fitted": {"penalty": 0.25}}, "spaces": spaces,
+                                "options": {"sides": spaces}, "shapes": [[1, 2]]})  # fmt: skip
+    assert capsys.readouterr().out.splitlines() == [
+        "settings\tpenalty: –, fitted (penalty: 0.25)", "spaces 1\tencoder: st:a, k: 2", "spaces 2\tencoder: st:b, k: 2",
+        "options\tsides (encoder: st:a, k: 2; encoder: st:b, k: 2)", "shapes\t1, 2",
+    ]  # fmt: skip
 
 
 def test_progress_is_silent_where_nobody_watches(capsys: pytest.CaptureFixture[str]) -> None:

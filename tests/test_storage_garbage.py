@@ -419,7 +419,7 @@ FORGED: dict[str, tuple[str, Change, str]] = {
     ),
     "ids that repeat": (
         "embeddings", put("ids.bytes", np.frombuffer(b"aaaaaaaaaaaaaa" + b"b" * 25, np.uint8)),
-        "1 ids stand more than once: aaaaaaa. Ids must be unique: choose another id column, or leave it out to "
+        "1 id stands more than once: aaaaaaa. Ids must be unique: choose another id column, or leave it out to "
         "number the rows",
     ),
     "hashes of another width": (
@@ -453,7 +453,7 @@ FORGED: dict[str, tuple[str, Change, str]] = {
             facts["rows"].update(targets={"kind": "real", "names": ["x"]}),
             arrays.update({"targets.values": np.zeros((5, 2), np.float32)}),
         )[0],
-        "it has 2 targets a row and 1 names for them",
+        "it has 2 targets per row and 1 name for them",
     ),
     "a modality of no kind": (
         "embeddings", forget("encoder", "modality"), "its entry 'modality' is missing or not of type str",
@@ -480,7 +480,7 @@ FORGED: dict[str, tuple[str, Change, str]] = {
         lambda arrays, _: arrays.update(
             {"anchors.ids.bytes": np.frombuffer(b"aa", np.uint8), "anchors.ids.offsets": np.array([0, 1, 2])}
         ),
-        "An anchors list names 1 ids more than once: a",
+        "An anchors list names 1 id more than once: a",
     ),
     "anchors that are not finite": (
         "relative", put("anchors.vectors", np.full((2, 3), np.inf, np.float32)),
@@ -532,7 +532,7 @@ def test_text_that_is_not_utf8(whole: dict[str, Path], path: Path) -> None:
         ("decoder", ("method",), "method", "logistic, svm, ridge, knn, mlp"),
         ("decoder", ("task",), "task", "class, multilabel, real"),
         ("embeddings", ("rows", "targets", "kind"), "kind", "class, multilabel, real, image"),
-        ("embeddings", ("encoder", "modality"), "modality", "text, image, vectors"),
+        ("embeddings", ("encoder", "modality"), "modality", "text, image, vectors, graph"),
     ],
 )  # fmt: skip
 def test_a_name_that_a_later_version_may_know(

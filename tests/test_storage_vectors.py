@@ -110,7 +110,7 @@ def test_the_hash_of_many_rows_is_that_of_all_their_bytes() -> None:
 def test_vectors_must_be_one_a_row() -> None:
     with pytest.raises(MismatchError) as caught:
         storage.embeddings_from_vectors(np.zeros((2, 3, 4)), Rows.build(["a", "b"]), "x.npy")
-    assert str(caught.value) == "The vectors of x.npy have the shape [2, 3, 4]; expected one vector a row, [n, d]."
+    assert str(caught.value) == "The vectors of x.npy have the shape [2, 3, 4]; expected one vector per row, [n, d]."
 
 
 def refused(path: Path) -> str:
@@ -157,7 +157,7 @@ def test_vectors_that_are_not_finite_and_ids_that_repeat(tmp_path: Path) -> None
     )
     path = written(tmp_path, vectors=X, ids=np.array([1, 1, 2]))
     assert refused(path) == (
-        f"{path}: 1 ids stand more than once: all:1. Ids must be unique: choose another id column, or leave it out "
+        f"{path}: 1 id stands more than once: all:1. Ids must be unique: choose another id column, or leave it out "
         "to number the rows."
     )
 

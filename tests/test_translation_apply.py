@@ -288,7 +288,7 @@ def carried(path: Path, out: Path, **options: Any) -> Callable[[], Any]:
 def test_what_is_no_matrix_of_vectors(tmp_path: Path, values: Any, found: str) -> None:
     path = npy(tmp_path, values)
     assert refused(ArtifactError, lambda: open_vectors(path)) == (
-        f"{path}: its array is {found}; expected vectors [n, d] of float16, float32 or float64, one a row and at "
+        f"{path}: its array is {found}; expected vectors [n, d] of float16, float32 or float64, one per row and at "
         "least one row."
     )
 
@@ -406,11 +406,32 @@ def test_archives_that_do_not_say_what_is_meant(tmp_path: Path) -> None:
     )
 
 
-def test_an_array_stored_by_column_in_an_archive(tmp_path: Path) -> None:
+@pytest.mark.parametrize("save", [np.savez, np.savez_compressed])
+def test_an_array_stored_by_column_in_an_archive(
+    save: Callable[..., None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(source, "_ROWS_AT_ONCE", 5)
+    save(tmp_path / "by_column.npz", x=np.asfortranarray(X), y=np.arange(3))
+    found = open_vectors(tmp_path / "by_column.npz")
+    blocks = list(found.blocks())
+    assert [len(block) for block in blocks] == [5, 5, 5, 5, 3]
+    np.testing.assert_array_equal(np.concatenate(blocks), X)
+    carry_vectors(found, tmp_path / "out.npz", MOVE)
+    with np.load(tmp_path / "out.npz") as out:
+        np.testing.assert_allclose(out["x"], each_row(X), rtol=1e-5)
+        np.testing.assert_array_equal(out["y"], np.arange(3))
+
+
+def test_an_array_stored_by_column_for_which_there_is_no_room(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     path = npz(tmp_path, x=np.asfortranarray(X))
-    assert refused(ArtifactError, lambda: open_vectors(path)) == (
-        f"{path}: its array 'x' is stored column by column (Fortran order), which cannot be read in blocks from an "
-        "archive. Write it again through numpy.ascontiguousarray."
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    monkeypatch.setattr("shutil.disk_usage", lambda _folder: shutil._ntuple_diskusage(100, 90, 10))
+    assert refused(ArtifactError, lambda: list(open_vectors(path).blocks())) == (
+        f"{path}: its array 'x' is stored column by column (Fortran order), and to gather its rows {X.nbytes} bytes "
+        f"are needed in {tmp_path}, which has 10 free. Set TMPDIR to a folder with room, or write the array again "
+        "through numpy.ascontiguousarray."
     )
 
 
@@ -496,7 +517,7 @@ def test_tables_without_rows_or_without_any_vector(tmp_path: Path) -> None:
         pq.write_table(pa.table({"v": pa.array([None] * rows, type=pa.list_(pa.float32()))}), path)
         assert refused(ArtifactError, lambda: open_vectors(path)) == (
             f"{path}: its column 'v' is float32 [{rows}, 0]; expected vectors [n, d] of float16, float32 or float64, "
-            "one a row and at least one row."
+            "one per row and at least one row."
         )
 
 
@@ -516,11 +537,11 @@ def test_ids_that_make_no_embeddings_file(tmp_path: Path) -> None:
     path = parquet(tmp_path, key=["a", None, *IDS[2:]], twice=["a", "a", *IDS[2:]])
     out = tmp_path / "y.safetensors"
     assert refused(ArtifactError, carried(path, out, id_="key")) == (
-        f"{path}: its column 'key' has no id in row 1; expected one a row. Fill them in, or name another column with "
+        f"{path}: its column 'key' has no id in row 1; expected one per row. Fill them in, or name another column with "
         "--id."
     )
     assert refused(ArtifactError, carried(path, out, id_="twice")) == (
-        f"{path}: 1 ids stand more than once: a. Ids must be unique: choose another id column, or leave it out to "
+        f"{path}: 1 id stands more than once: a. Ids must be unique: choose another id column, or leave it out to "
         "number the rows."
     )
     assert not out.exists()

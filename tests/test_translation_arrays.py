@@ -205,7 +205,7 @@ def test_anchors_that_make_no_sense_are_refused() -> None:
          "The anchors' vectors have the shapes [5, 3] in the source and [4, 3] in the target; expected the same k "
          "anchors in the same order, [k, d]."),
         (rows(1, 3), rows(1, 3),
-         "A translator was asked for with 1 anchors; at least 2 are needed, and a few hundred are better. Pick more "
+         "A translator was asked for with 1 anchor; at least 2 are needed, and a few hundred are better. Pick more "
          "anchors."),
         (bad, good,
          "The anchors' vectors in the source hold NaN or infinite values. Leave these anchors out, or encode them "

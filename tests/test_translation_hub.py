@@ -111,7 +111,7 @@ def test_hubs_that_cannot_be() -> None:
     a, b, c = (spaces[name] for name in "abc")
     hub = hub_of({"a": a, "b": b})
     assert said(UsageError, fit_hub, [anchors_in(a)], [a.encoder]) == (
-        "A hub was asked for with 1 sets of anchors and 1 encoders; expected one set an encoder, and at least 2."
+        "A hub was asked for with 1 set of anchors and 1 encoder; expected one set an encoder, and at least 2."
     )
     assert said(UsageError, fit_hub, [anchors_in(a)] * 2, [a.encoder] * 2) == (
         "A hub needs different encoders; given more than once: st:a."

@@ -133,7 +133,7 @@ def test_ready_vectors_that_are_known_are_not_taken_for_others() -> None:
 
 
 def test_evaluation_says_what_it_took_on_trust() -> None:
-    made, left_out = fitted(A, B), f"{K} rows are anchors of the translator and were left out."
+    made, left_out = fitted(A, B), f"{K} rows are anchors of the translator and left out."
     ready = replace(A.encoder, spec="vectors:x.npz", modality="vectors")
     asked = EvaluateOptions(names=("x.npz", "b.safetensors"))
     assert evaluate_translator(made, Embeddings(A.rows, A.vectors, ready), B, asked).notes == (
@@ -256,7 +256,7 @@ def test_evaluation_agrees_with_looking_one_by_one(method: str) -> None:
     assert found.mrr == pytest.approx(np.mean([1 / rank for rank in ranks]))
     assert found.mean_cosine == pytest.approx(near, abs=1e-5)
     assert (found.queries, found.candidates) == (20, 80 - K)
-    assert found.notes == (f"{K} rows are anchors of the translator and were left out.",)
+    assert found.notes == (f"{K} rows are anchors of the translator and left out.",)
     assert found.to_json()["recall"] == {"1": found.recall[1], "3": found.recall[3]}
 
 

@@ -128,7 +128,7 @@ def test_evaluate_gives_what_the_function_gives(desk: Path) -> None:
     result = done("evaluate", *files, "-n", "2", "--split", "train")
     assert result.stdout.startswith("recall@2\t")
     assert result.stdout.endswith("queries\t20\ncandidates\t40\n")
-    assert result.stderr == "40 rows are anchors of the translator and were left out.\n"
+    assert result.stderr == "40 rows are anchors of the translator and left out.\n"
 
 
 def test_compose_carries_through_the_middle(desk: Path) -> None:
@@ -140,6 +140,12 @@ def test_compose_carries_through_the_middle(desk: Path) -> None:
     X = WORLD["a"].vectors
     np.testing.assert_array_equal(translate(whole, X), translate(second, translate(first, X)))
     done("evaluate", "ac.safetensors", "a.safetensors", "c.safetensors")
+    again = done("compose", "ab.safetensors", "bc.safetensors", "-o", "ac.safetensors", "--force", "--json")
+    assert (json.loads(again.stdout), again.stderr) == (
+        {"output": "ac.safetensors", "method": "ridge+procrustes", "from": "st:a", "through": ["st:b"], "to": "st:c",
+         "width": whole.width},
+        "",
+    )  # fmt: skip
 
 
 def test_a_hub_serves_every_pair(desk: Path) -> None:
@@ -245,7 +251,7 @@ def test_wrong_use_is_said(desk: Path) -> None:
          "anchors.json is an anchors file; a translator file or a hub file was expected. `relstitch translate fit A B "
          "--anchors ANCHORS -o FILE` makes one."),
         (["hub", "a.safetensors", "-a", "anchors.json", "-o", "new.safetensors"],
-         "A hub was asked for with 1 sets of anchors and 1 encoders; expected one set an encoder, and at least 2."),
+         "A hub was asked for with 1 set of anchors and 1 encoder; expected one set an encoder, and at least 2."),
     ]  # fmt: skip
     for arguments, message in cases:
         result = run(*arguments)

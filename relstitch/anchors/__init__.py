@@ -2,7 +2,7 @@
 
 from relstitch.anchors.bootstrap import bootstrap_anchors
 from relstitch.anchors.health import anchor_health
-from relstitch.anchors.matching import LEAST_CONFIDENCE, MatchOptions
+from relstitch.anchors.matching import MIN_CONFIDENCE, MatchOptions
 from relstitch.anchors.pairing import pair_anchors
 from relstitch.anchors.picking import DEFAULT_K, PickOptions, more_draws, pick_anchors
 from relstitch.anchors.strategies import STRATEGIES, Strategy
@@ -10,7 +10,7 @@ from relstitch.anchors.unsupervised import unsupervised_anchors
 
 __all__ = [
     "DEFAULT_K",
-    "LEAST_CONFIDENCE",
+    "MIN_CONFIDENCE",
     "STRATEGIES",
     "MatchOptions",
     "PickOptions",

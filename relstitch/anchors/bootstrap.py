@@ -11,7 +11,7 @@ from relstitch.anchors.matching import MatchOptions, TwoSides, check_confidence,
 from relstitch.anchors.pairing import pair_anchors
 from relstitch.artifacts import Anchors, AnchorSide, Embeddings, Rows
 from relstitch.artifacts.spaces import Matrix
-from relstitch.errors import UsageError
+from relstitch.errors import UsageError, counted
 from relstitch.meeting import locate
 
 FEWEST_SEEDS = 5
@@ -54,14 +54,14 @@ def bootstrap_anchors(
     count = len(given.sides[0].draws[0])
     if count < FEWEST_SEEDS:
         raise UsageError(
-            f"{count} of the {len(seeds)} seed pairs may be anchors; growing pairs needs at least {FEWEST_SEEDS}. "
-            "Give more pairs you are sure of."
+            f"{count} of {counted(len(seeds), 'seed pair')} may be anchors; growing pairs needs at least "
+            f"{FEWEST_SEEDS}. Give more pairs you are sure of."
         )
     met, sure = _with_seeds(met, given.sides)
     A, B = met.vectors
     confidence = held_out_seeds(A, B, *sure, seed=options.seed)
     check_confidence(
-        "bootstrap", met, confidence, least=options.least_confidence,
+        "bootstrap", met, confidence, least=options.min_confidence,
         way_out=f"Give more than these {count} pairs you are sure of",
     )  # fmt: skip
     matched = grow_pairs(A, B, *sure, sure=count, sizes=growth(count))

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from relstitch.artifacts import AnchorList, Embeddings, Rows
 from relstitch.artifacts.spaces import Matrix
-from relstitch.errors import UsageError, some
+from relstitch.errors import UsageError, counted, some
 from relstitch.meeting import meet_all
 
 Index = NDArray[np.intp]
@@ -56,7 +56,7 @@ def check_numbers(k: int | None, seed: int, draws: int) -> None:
     if draws < 1:
         raise UsageError(f"{draws} draws were asked for; at least 1 is needed.")
     if not 0 <= seed <= LARGEST_SEED + 1 - draws:
-        raise UsageError(f"The seed is {seed}, for {draws} draws; seeds go from 0 to {LARGEST_SEED}.")
+        raise UsageError(f"The seed is {seed}, for {counted(draws, 'draw')}; seeds go from 0 to {LARGEST_SEED}.")
 
 
 def listed(rows: Rows, at: Index) -> AnchorList:

@@ -9,7 +9,7 @@ from relstitch.anchors.candidates import Index, first_of_each, rows_of, vector_k
 from relstitch.artifacts import AnchorHealth, Anchors, Embeddings, ProjectionSpec, Rows
 from relstitch.artifacts.rows import texts_array
 from relstitch.artifacts.spaces import Matrix
-from relstitch.errors import some
+from relstitch.errors import counted, some
 from relstitch.meeting import draw_of, locate
 from relstitch.relative import mean_cosine, project
 
@@ -142,11 +142,16 @@ def _repeats(source: Embeddings | Rows, at: Index) -> int:
 def _warnings(health: AnchorHealth, missed: list[str]) -> Iterator[str]:
     k = health.k
     if k < FEWEST:
-        yield f"Only {k} anchors: below {FEWEST}, a representation is {k} numbers a row and can hold little."
+        yield (
+            f"Only {counted(k, 'anchor')}: below {FEWEST}, a representation is {counted(k, 'number')} per row and "
+            "can hold little."
+        )
     if health.duplicates:
-        yield f"{health.duplicates} of {k} anchors equal an earlier one and add nothing."
+        equal, add = ("equals", "adds") if health.duplicates == 1 else ("equal", "add")
+        yield f"{health.duplicates} of {k} anchors {equal} an earlier one and {add} nothing."
     if missed:
-        yield f"{len(missed)} of {health.classes_total} classes have no anchor: {some(missed)}."
+        have = "has" if len(missed) == 1 else "have"
+        yield f"{len(missed)} of {health.classes_total} classes {have} no anchor: {some(missed)}."
     yield from _warnings_of_vectors(health)
 
 
@@ -161,8 +166,8 @@ def _warnings_of_vectors(health: AnchorHealth) -> Iterator[str]:
         )
     if health.rank < min(k - 1, d):
         yield (
-            f"The anchors span {health.rank} dimensions, of {min(k - 1, d)} that {k} anchors in {d} dimensions can: "
-            "some are combinations of others."
+            f"The anchors span {counted(health.rank, 'dimension')}, of {min(k - 1, d)} that {counted(k, 'anchor')} "
+            f"in {d} dimensions can: some are combinations of others."
         )
     if health.condition is not None and health.condition > WORST_CONDITION:
         yield (

@@ -11,9 +11,9 @@ from relstitch.anchors.neighbours import Mutual
 from relstitch.anchors.picking import DEFAULT_K
 from relstitch.artifacts import Anchors, AnchorSide, Embeddings, Rows
 from relstitch.artifacts.spaces import Matrix
-from relstitch.errors import MismatchError, UsageError, some
+from relstitch.errors import MismatchError, UsageError, counted, some
 
-LEAST_CONFIDENCE = 0.5
+MIN_CONFIDENCE = 0.5
 _POOL = 0.75
 
 
@@ -26,14 +26,14 @@ class MatchOptions:
         seed: Of the first draw, and of all chance in matching; draw i takes its pairs by seed + i.
         draws: How many lists to make of one matching.
         splits: The splits to match, of those each side has; None: ``train`` where it exists, else the only split.
-        least_confidence: Below it the result is refused, in [0, 1].
+        min_confidence: Below it the result is refused, in [0, 1].
     """
 
     k: int | None = None
     seed: int = 0
     draws: int = 1
     splits: tuple[str, ...] | None = None
-    least_confidence: float = LEAST_CONFIDENCE
+    min_confidence: float = MIN_CONFIDENCE
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,8 +67,8 @@ def two_sides(sides: Mapping[str, Embeddings | Rows], strategy: str, options: Ma
         UsageError: Other than two sides, a side without vectors, numbers that cannot be, unknown splits.
     """
     check_numbers(options.k, options.seed, options.draws)
-    if not 0 <= options.least_confidence <= 1:
-        raise UsageError(f"The least confidence is {options.least_confidence:g}; expected a number from 0 to 1.")
+    if not 0 <= options.min_confidence <= 1:
+        raise UsageError(f"The minimum confidence is {options.min_confidence:g}; expected a number from 0 to 1.")
     embedded = {name: side for name, side in sides.items() if isinstance(side, Embeddings)}
     bare = [name for name in sides if name not in embedded]
     if bare:
@@ -103,7 +103,7 @@ def check_confidence(strategy: str, met: TwoSides, confidence: float, *, least: 
             f"The rows of {met.names[0]} and {met.names[1]} were matched with confidence {confidence:.2f}; at "
             f"least {least:g} is needed. The pairs of the strategy {strategy!r} are probably wrong here: the spaces "
             f"are too unlike, or hold different items. {way_out}, or take the pairs as they are with "
-            "--least-confidence 0."
+            "--min-confidence 0."
         )
 
 
@@ -136,12 +136,13 @@ def matched_anchors(
     available = len(sure[0]) + len(pool[0])
     if k > available:
         raise UsageError(
-            f"{k} anchors were asked for, and {available} pairs of rows are each other's nearest. Choose a k of at "
+            f"{counted(k, 'anchor was', 'anchors were')} asked for, and "
+            f"{counted(available, 'pair of rows is', 'pairs of rows are')} each other's nearest. Choose a k of at "
             f"most {available}."
         )
     if options.draws > 1 and not len(sure[0]) < k < available:
         raise UsageError(
-            f"{options.draws} draws of {k} anchors were asked for, and all would hold the same pairs: "
+            f"{options.draws} draws of {counted(k, 'anchor')} were asked for, and all would hold the same pairs: "
             f"{len(sure[0])} are given and {available} known in all. Take one draw, or a k between the two."
         )
     orders = []

@@ -17,7 +17,7 @@ from relstitch.anchors.candidates import (
     training_splits,
 )
 from relstitch.artifacts import Anchors, AnchorSide, Embeddings, Rows
-from relstitch.errors import MismatchError, UsageError, some
+from relstitch.errors import MismatchError, UsageError, counted, some
 
 
 def pair_anchors(
@@ -95,16 +95,16 @@ def _columns(sides: Mapping[str, Embeddings | Rows], pairs: Sequence[Sequence[st
     for number, pair in enumerate(pairs, start=1):
         if len(pair) != len(sides):
             raise MismatchError(
-                f"Pair {number} names {len(pair)} ids ({some(pair)}); expected {len(sides)}, one for each of: "
-                f"{some(sides)}."
+                f"Pair {number} names {counted(len(pair), 'id')} ({some(pair)}); expected {len(sides)}, one for each "
+                f"of: {some(sides)}."
             )
     columns = {name: [pair[place] for pair in pairs] for place, name in enumerate(sides)}
     for name, ids in columns.items():
         repeated = [anchor for anchor, times in Counter(ids).items() if times > 1]
         if repeated:
             raise MismatchError(
-                f"{len(repeated)} ids of {name} are paired more than once: {some(repeated)}. "
-                "Each row can be one anchor: leave one pair of each."
+                f"{counted(len(repeated), f'id of {name} is', f'ids of {name} are')} paired more than once: "
+                f"{some(repeated)}. Each row can be one anchor: leave one pair of each."
             )
     return columns
 
@@ -113,8 +113,8 @@ def _located(name: str, rows: Rows, ids: list[str]) -> Index:
     unknown = [anchor for anchor in ids if anchor not in rows.position]
     if unknown:
         raise MismatchError(
-            f"{len(unknown)} of the {len(ids)} ids paired for {name} are not among its rows: {some(unknown)}. "
-            f"Its ids look like: {some(rows.ids, 3)}."
+            f"{len(unknown)} of the {len(ids)} ids paired for {name} {'is' if len(unknown) == 1 else 'are'} not "
+            f"among its rows: {some(unknown)}. Its ids look like: {some(rows.ids, 3)}."
         )
     return np.array([rows.position[anchor] for anchor in ids], dtype=np.intp)
 

@@ -24,7 +24,7 @@ from relstitch.anchors.candidates import (
 )
 from relstitch.anchors.strategies import STRATEGIES, Strategy
 from relstitch.artifacts import AnchorList, Anchors, AnchorSide, Embeddings, Rows
-from relstitch.errors import MismatchError, UsageError, some
+from relstitch.errors import MismatchError, UsageError, counted, some
 from relstitch.meeting import locate
 from relstitch.names import StrategyName
 
@@ -129,13 +129,13 @@ def more_draws(anchors: Anchors, source: Source, draws: int) -> Anchors:
         return anchors
     if anchors.strategy == "parallel":
         raise UsageError(
-            "Parallel anchors are drawn from a table of pairs, which is not in the anchors file: "
-            f"it has {anchors.n_draws} draws and {draws} were asked for. Pick them again with --draws {draws}."
+            "Parallel anchors are drawn from a table of pairs, which is not in the anchors file: it has "
+            f"{counted(anchors.n_draws, 'draw')} and {draws} were asked for. Pick them again with --draws {draws}."
         )
     if anchors.strategy in ("bootstrap", "unsupervised"):
         raise UsageError(
             f"Anchors of the strategy {anchors.strategy!r} are drawn when rows are matched: this file has "
-            f"{anchors.n_draws} draws and {draws} were asked for. Match them again with --draws {draws}."
+            f"{counted(anchors.n_draws, 'draw')} and {draws} were asked for. Match them again with --draws {draws}."
         )
     strategy = STRATEGIES.get(anchors.strategy)
     if strategy is None or not strategy.random:
@@ -181,8 +181,8 @@ def _draw(strategy: Strategy, candidates: Candidates, k: int, seeds: Iterable[in
         left_out = ", ".join(f"{count} {reason.replace('_', ' ')}" for reason, count in candidates.excluded.items())
         way_out = f"Choose a k of at most {available}." if available else "Pick from other splits with --splits."
         raise UsageError(
-            f"{k} anchors were asked for, and there are {available} distinct candidates in the splits "
-            f"{some(candidates.splits)} (left out: {left_out or 'none'}). {way_out}"
+            f"{counted(k, 'anchor was', 'anchors were')} asked for, of {counted(available, 'distinct candidate')} in "
+            f"the splits {some(candidates.splits)} (left out: {left_out or 'none'}). {way_out}"
         )
     return tuple(listed(candidates.rows, strategy.choose(candidates, k, seed)) for seed in seeds)
 
@@ -217,15 +217,21 @@ def _given(source: Source, k: int | None, options: PickOptions) -> Anchors:
         raise UsageError("The strategy 'explicit' needs the ids of the anchors; none were given.")
     repeated = [name for name, times in Counter(ids).items() if times > 1]
     if repeated:
-        raise UsageError(f"{len(repeated)} anchors are named more than once: {some(repeated)}. Name each once.")
+        raise UsageError(
+            f"{counted(len(repeated), 'anchor is', 'anchors are')} named more than once: {some(repeated)}. Name each "
+            "once."
+        )
     unknown = [name for name in ids if name not in rows.position]
     if unknown:
         raise UsageError(
-            f"{len(unknown)} of the {len(ids)} ids named as anchors are not in the source: {some(unknown)}. "
-            f"Its ids look like: {some(rows.ids, 3)}."
+            f"{len(unknown)} of the {len(ids)} ids named as anchors {'is' if len(unknown) == 1 else 'are'} not in "
+            f"the source: {some(unknown)}. Its ids look like: {some(rows.ids, 3)}."
         )
     if k is not None and k > len(ids):
-        raise UsageError(f"{k} anchors were asked for, and {len(ids)} ids were given. Give {k} ids, or a smaller k.")
+        raise UsageError(
+            f"{counted(k, 'anchor was', 'anchors were')} asked for, and {counted(len(ids), 'id was', 'ids were')} "
+            f"given. Give {k}, or a smaller k."
+        )
     at = np.array([rows.position[name] for name in ids[:k]], dtype=np.intp)
     splits = training_splits(rows, options.splits)
     _check_given(source, at, splits)
@@ -240,23 +246,25 @@ def _check_given(source: Embeddings | Rows, at: Index, splits: tuple[str, ...]) 
     if not inside[at].all():
         outside = rows.ids[at[~inside[at]]]
         raise UsageError(
-            f"{len(outside)} of the ids named as anchors are not in the splits {some(splits)}: {some(outside)}. "
-            "Anchors come from training rows: name others, or allow their split with --splits."
+            f"{len(outside)} of the ids named as anchors {'is' if len(outside) == 1 else 'are'} not in the splits "
+            f"{some(splits)}: {some(outside)}. Anchors come from training rows: name others, or allow their split "
+            "with --splits."
         )
     keys = content_keys(source)
     elsewhere = set(keys[~inside].tolist())
     tested = [rows.ids[row] for row in at if keys[row] in elsewhere]
     if tested:
         raise UsageError(
-            f"The content of {len(tested)} ids named as anchors also stands in another split than {some(splits)}: "
-            f"{some(tested)}. No row may be an anchor and a test row at once: name others."
+            f"The content of {counted(len(tested), 'id')} named as anchors also stands in another split than "
+            f"{some(splits)}: {some(tested)}. No row may be an anchor and a test row at once: name others."
         )
     distinct = first_of_each(keys[at])
     if isinstance(source, Embeddings):
         zero = rows.ids[at[~nonzero(source.vectors[at])]]
         if len(zero):
             raise UsageError(
-                f"{len(zero)} of the ids named as anchors have the zero vector: {some(zero)}. Leave them out."
+                f"{len(zero)} of the ids named as anchors {'has' if len(zero) == 1 else 'have'} the zero vector: "
+                f"{some(zero)}. Leave them out."
             )
         distinct &= first_of_each(vector_keys(source.vectors[at]))
     if not distinct.all():

@@ -53,7 +53,7 @@ def stratified(candidates: Candidates, k: int, seed: int) -> Index:
     if targets is None or targets.kind != "class":
         found = "no labels" if targets is None else f"targets of kind {targets.kind!r}"
         raise UsageError(
-            f"Stratified anchors need one class label a row; found: {found}. "
+            f"Stratified anchors need one class label per row; found: {found}. "
             "Name the label column with --label, or choose another strategy."
         )
     order = np.random.default_rng(seed).permutation(len(candidates.at))

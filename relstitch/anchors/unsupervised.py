@@ -13,7 +13,7 @@ from relstitch.anchors.neighbours import Mutual, mutual_neighbours
 from relstitch.anchors.profiles import profile_costs, shaped_rows, soft_assignment
 from relstitch.artifacts import Anchors, Embeddings, Rows
 from relstitch.artifacts.spaces import Matrix
-from relstitch.errors import UsageError
+from relstitch.errors import UsageError, counted
 from relstitch.relative import unit_rows
 from relstitch.translation.linear import orthogonal
 
@@ -89,13 +89,13 @@ def unsupervised_anchors(sides: Mapping[str, Embeddings | Rows], options: MatchO
             excluded = met.noted[name]["excluded"].items()
             left_out = ", ".join(f"{count} {reason.replace('_', ' ')}" for reason, count in excluded)
             raise UsageError(
-                f"{name} has {len(found)} rows that may be anchors (left out: {left_out or 'none'}); matching "
-                f"without pairs takes {FEWEST_ROWS} to {MOST_ROWS}. Give both files of such a number of the same "
-                "items, or a few pairs with --strategy bootstrap."
+                f"{name} has {counted(len(found), 'row')} that may be anchors (left out: {left_out or 'none'}); "
+                f"matching without pairs takes {FEWEST_ROWS} to {MOST_ROWS}. Give both files of such a number of the "
+                "same items, or a few pairs with --strategy bootstrap."
             )
     matching = match_rows(*met.vectors, seed=options.seed)
     check_confidence(
-        "unsupervised", met, matching.confidence, least=options.least_confidence,
+        "unsupervised", met, matching.confidence, least=options.min_confidence,
         way_out="Give some pairs you are sure of, with --strategy bootstrap --pairs TABLE",
     )  # fmt: skip
     evidence = {
@@ -136,7 +136,7 @@ def match_rows(A: Matrix, B: Matrix, *, seed: int = 0) -> Matching:
 def _chance(A: Matrix, B: Matrix, draw: np.random.Generator) -> float:
     """What matching finds again where there is nothing to find: the most of two ways to have nothing.
 
-    Growth from random pairs; and the first attempt on at most 1000 rows a side, with each principal axis of B
+    Growth from random pairs; and the first attempt on at most 1000 rows per side, with each principal axis of B
     shuffled for itself. Fewer rows are found again more easily, which makes the figure a cautious one.
     """
     count = min(MOST_PAIRS, len(A), len(B))

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
-from relstitch.errors import MismatchError, UsageError, some
+from relstitch.errors import MismatchError, UsageError, counted, some
 
 
 def _sha256(values: Any) -> str:
@@ -29,10 +29,13 @@ class AnchorList:
 
     def __post_init__(self) -> None:
         if len(self.ids) != len(self.hashes):
-            raise MismatchError(f"An anchors list has {len(self.ids)} ids and {len(self.hashes)} content hashes.")
+            hashes = counted(len(self.hashes), "content hash", "content hashes")
+            raise MismatchError(f"An anchors list has {counted(len(self.ids), 'id')} and {hashes}.")
         if len(set(self.ids)) != len(self.ids):
             repeated = sorted(name for name, times in Counter(self.ids).items() if times > 1)
-            raise MismatchError(f"An anchors list names {len(repeated)} ids more than once: {some(repeated)}.")
+            raise MismatchError(
+                f"An anchors list names {counted(len(repeated), 'id')} more than once: {some(repeated)}."
+            )
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -50,7 +53,7 @@ class AnchorSide:
     Attributes:
         name: ``main`` for ordinary anchors; a domain's name (a language, a modality) for parallel ones.
         dataset: The fingerprint of the dataset they were picked from.
-        draws: One list a draw.
+        draws: One list per draw.
     """
 
     name: str

@@ -16,10 +16,12 @@ class Decoder:
 
     Attributes:
         method: One of `relstitch.names.DECODERS`.
-        task: ``class``, ``multilabel`` or ``real``.
-        names: The class names, or the names of the target columns, in the order of the outputs.
+        task: ``class``, ``multilabel``, ``real`` or ``image``.
+        names: The class names, or the names of the target columns, in the order of the outputs; none
+            for pictures, whose pixels are the outputs, row by row.
         arrays: The learned arrays, by name (what they are is the method's own matter).
-        settings: What was chosen: regularisation, how it was chosen, seed …
+        settings: What was chosen: regularisation, how it was chosen, seed …; ``picture`` is the shape
+            [h, w, c] of what it draws.
         encoder: The encoder it was trained on; None for a decoder fitted on bare arrays.
         projection: The projection of the representations it was trained on; None: absolute embeddings.
         spaces: The encoders it is known to serve, each with the anchors' vectors in it; the first is its own.

@@ -5,13 +5,15 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from relstitch.artifacts.experiments import PictureGrid
+
 
 @dataclass(frozen=True)
 class Score:
     """One figure over its repetitions (anchor draws × decoder seeds).
 
     Attributes:
-        values: One value a repetition, the seeds of the first draw first; empty where the figure does not exist.
+        values: One value per repetition, the seeds of the first draw first; empty where the figure does not exist.
         between_draws: The part of the spread that is due to the anchor draws, as a standard deviation; None for
             fewer than two draws.
         between_seeds: The part that is due to the decoder seeds; None for fewer than two seeds.
@@ -102,9 +104,12 @@ class Cell:
         decoder: Name of the file whose encoder the decoder was trained on.
         encoder: Name of the file whose representations it was given.
         scores: Metric name → figure: ``accuracy``, ``macro_f1``, ``weighted_f1`` for classes;
-            ``subset_accuracy``, ``macro_f1``, ``weighted_f1`` for several labels; ``r2``, ``rmse`` for numbers.
+            ``subset_accuracy``, ``macro_f1``, ``weighted_f1`` for several labels; ``r2``, ``rmse`` for numbers;
+            ``mse``, ``psnr`` for pictures.
             Empty where the stitch does not exist (absolute embeddings of different widths).
-        retention: Stitched ÷ ceiling of the same decoder, by repetition; empty on the diagonal.
+        retention: Stitched ÷ ceiling of the same decoder, by repetition; empty on the diagonal. Of pictures: the
+            share of what the ceiling takes off the floor's error that the stitched decoder takes off too,
+            (floor - stitched) ÷ (floor - ceiling).
         n_test: Test rows scored.
     """
 
@@ -126,17 +131,20 @@ class StitchReport:
     """Everything `relstitch stitch` says.
 
     Attributes:
-        metric: The leading metric: ``accuracy``, ``subset_accuracy`` or ``r2``.
+        metric: The leading metric: ``accuracy``, ``subset_accuracy``, ``r2`` or ``mse``.
         method: The decoder.
         encoders: Names of the files, in the order given.
         forms: The forms shown, in order.
         cells: One for every form × decoder × encoder.
-        floor: The leading metric of the training split's commonest class on the test rows (mean for numbers).
+        floor: The leading metric of the training split's commonest class on the test rows (mean for numbers; for
+            pictures the MSE of the mean training picture).
         settings: Projection, anchors (k, strategy, draws), seeds, splits, chosen regularisation …
         rows: Counts: training and test rows used, missing on either side, unlabelled …
         notes: What a reader should know, in words.
         comparisons: Every pair of forms on the stitched pairs; none for numbers, which are not right or wrong.
         stitched: Form → mean of the leading metric over all pairs of different encoders, by repetition.
+        pictures: Some test pictures, and what the first file's decoder draws of them: of its own encoder's rows, and
+            of the others'. None where the targets are no pictures. No part of the JSON.
     """
 
     metric: str
@@ -150,6 +158,21 @@ class StitchReport:
     notes: tuple[str, ...] = field(default_factory=tuple)
     comparisons: tuple[FormComparison, ...] = ()
     stitched: Mapping[str, Score] = field(default_factory=dict)
+    pictures: PictureGrid | None = field(default=None, compare=False)
+
+    @property
+    def held_out_metric(self) -> str:
+        """What held-out anchors measure when a way is chosen, in words: the leading metric.
+
+        For numbers, whose R² over a handful of anchors says little, and for pictures: minus the squared error in
+        units of the variance.
+        """
+        return "−MSE/variance" if self.metric in ("r2", "mse") else self.metric.replace("_", " ")
+
+    @property
+    def lower_is_better(self) -> bool:
+        """Whether the leading metric is an error: of pictures, the mean squared error of their pixels."""
+        return self.metric == "mse"
 
     def cell(self, form: str, decoder: str, encoder: str) -> Cell:
         """The cell of one form, decoder and encoder; KeyError where there is none."""

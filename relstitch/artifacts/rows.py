@@ -10,7 +10,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from relstitch.errors import DatasetError, some
+from relstitch.errors import DatasetError, counted, some
 
 TargetKind = Literal["class", "multilabel", "real", "image"]
 HASH_HEX = 32
@@ -106,6 +106,18 @@ class Targets:
         values = np.array([-1 if label is None else code[label] for label in labels], dtype=np.int32)
         return Targets("class", values, values >= 0, names)
 
+    def numbers(self) -> NDArray[np.float32]:
+        """Numbers as they are, pixels in [0, 1]: float32 [n, t], t = h · w · c for pictures.
+
+        Example:
+            >>> Targets("image", np.full((1, 1, 2, 1), 255, dtype=np.uint8), np.array([True])).numbers().tolist()
+            [[1.0, 1.0]]
+        """
+        if self.kind not in ("real", "image"):
+            raise DatasetError(f"The targets are of kind {self.kind!r}; numbers exist for kinds 'real' and 'image'.")
+        flat: NDArray[np.float32] = self.values.reshape(len(self), -1).astype(np.float32)
+        return flat / np.float32(255) if self.kind == "image" else flat
+
     def labels(self) -> NDArray[np.object_]:
         """Class targets as names, ``None`` where a row has no label: object [n]."""
         if self.kind != "class":
@@ -146,8 +158,8 @@ class Rows:
         if len(self.position) != len(self.ids):
             repeated = [name for name, times in Counter(self.ids.tolist()).items() if times > 1]
             raise DatasetError(
-                f"{len(repeated)} ids stand more than once: {some(repeated)}. Ids must be unique: choose another "
-                "id column, or leave it out to number the rows."
+                f"{counted(len(repeated), 'id stands', 'ids stand')} more than once: {some(repeated)}. Ids must be "
+                "unique: choose another id column, or leave it out to number the rows."
             )
 
     def __len__(self) -> int:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from relstitch.artifacts.anchor_lists import AnchorList
 from relstitch.artifacts.rows import Counts, Rows, Skipped
 from relstitch.artifacts.stamps import EncoderStamp
-from relstitch.errors import MismatchError, some
+from relstitch.errors import MismatchError, counted, some
 
 Matrix = NDArray[np.float32]
 
@@ -26,9 +26,10 @@ def check_finite(values: NDArray[Any], names: NDArray[np.object_], what: str) ->
     suspects = np.flatnonzero(~np.isfinite(values.sum(axis=1, dtype=np.float64)))
     bad = [names[row] for row in suspects if not np.isfinite(values[row]).all()]
     if bad:
+        held = counted(len(bad), f"row of the {what} holds", f"rows of the {what} hold")
         raise MismatchError(
-            f"{len(bad)} rows of the {what} hold NaN or infinite values: {some(bad)}. Only finite values can be "
-            "compared: leave these rows out, or make them again."
+            f"{held} NaN or infinite values: {some(bad)}. Only finite values can be compared: leave these rows out, "
+            "or make them again."
         )
 
 
@@ -48,7 +49,7 @@ class ProjectionSpec:
 
     @property
     def factors(self) -> int:
-        """How many spaces stand side by side: a row has this many values an anchor."""
+        """How many spaces stand side by side: a row has this many values per anchor."""
         return self.name.count("+") + 1
 
     def __str__(self) -> str:
@@ -77,8 +78,8 @@ class Embeddings:
     def __post_init__(self) -> None:
         if self.vectors.ndim != 2 or len(self.vectors) != len(self.rows):
             raise MismatchError(
-                f"{len(self.rows)} rows came with vectors of shape {list(self.vectors.shape)}; "
-                "expected one vector a row, [n, d]."
+                f"{counted(len(self.rows), 'row')} came with vectors of shape {list(self.vectors.shape)}; "
+                "expected one vector per row, [n, d]."
             )
         if self.vectors.shape[1] != self.encoder.dimension:
             raise MismatchError(
@@ -117,8 +118,8 @@ class AnchorVectors:
     def __post_init__(self) -> None:
         if self.vectors.ndim != 2 or len(self.vectors) != len(self.anchors):
             raise MismatchError(
-                f"{len(self.anchors)} anchors came with vectors of shape {list(self.vectors.shape)}; "
-                "expected one vector an anchor, [k, d]."
+                f"{counted(len(self.anchors), 'anchor')} came with vectors of shape {list(self.vectors.shape)}; "
+                "expected one vector per anchor, [k, d]."
             )
 
     @cached_property
@@ -155,8 +156,9 @@ class Relative:
         expected = (len(self.rows), len(self.anchors.anchors) * self.projection.factors)
         if self.values.shape != expected:
             raise MismatchError(
-                f"Relative representations of shape {list(self.values.shape)} came with {expected[0]} rows and "
-                f"{len(self.anchors.anchors)} anchors; expected [{expected[0]}, {expected[1]}]."
+                f"Relative representations of shape {list(self.values.shape)} came with "
+                f"{counted(expected[0], 'row')} and {counted(len(self.anchors.anchors), 'anchor')}; expected "
+                f"[{expected[0]}, {expected[1]}]."
             )
         check_finite(self.values, self.rows.ids, "relative representations")
 

@@ -18,7 +18,7 @@ class EncoderStamp:
     Attributes:
         spec: What the user wrote: ``timm:resnet18``, ``st:folder``, ``python:module:factory``, or ``vectors:FILE``
             for vectors that came ready-made.
-        modality: ``text``, ``image`` or ``vectors``.
+        modality: ``text``, ``image``, ``vectors`` or ``graph``.
         dimension: The width d of its embeddings.
         revision: The resolved revision (a hub commit), where there is one.
         weights_sha256: SHA-256 over the names and values of the weights, where they can be seen.

@@ -34,7 +34,7 @@ def anchors(
         str | None,
         typer.Option("--pairs", help="Table of paired ids, one column per domain, for parallel and bootstrap."),
     ] = None,
-    least_confidence: Annotated[
+    min_confidence: Annotated[
         float | None,
         typer.Option(
             help="Refuse what bootstrap or unsupervised matched with less confidence than this; default: .5.",
@@ -75,7 +75,7 @@ def anchors(
     read = read_options(locals())
     inputs = [*source_files(sources), *(file for file in (ids, pairs) if file is not None)]
     storage.check_output(output, suffix=".json", force=force, inputs=inputs)
-    _check_strategy(strategy, ids, pairs, least_confidence)
+    _check_strategy(strategy, ids, pairs, min_confidence)
     if strategy in _PAIRED:
         sides, picked = _paired(locals())
     else:
@@ -87,7 +87,7 @@ def anchors(
     _report(picked, sides, output, json=json)
 
 
-def _check_strategy(strategy: str, ids: str | None, pairs: str | None, least_confidence: float | None) -> None:
+def _check_strategy(strategy: str, ids: str | None, pairs: str | None, min_confidence: float | None) -> None:
     from relstitch.errors import UsageError
 
     if ids is not None and strategy in _PAIRED:
@@ -96,14 +96,14 @@ def _check_strategy(strategy: str, ids: str | None, pairs: str | None, least_con
         raise UsageError(
             "--pairs TABLE goes with --strategy parallel or bootstrap, which need it; only one of the two was given."
         )
-    if least_confidence is not None and strategy not in ("bootstrap", "unsupervised"):
-        raise UsageError("--least-confidence goes with --strategy bootstrap or unsupervised, which match rows.")
+    if min_confidence is not None and strategy not in ("bootstrap", "unsupervised"):
+        raise UsageError("--min-confidence goes with --strategy bootstrap or unsupervised, which match rows.")
 
 
 def _paired(given: Mapping[str, Any]) -> tuple[dict[str, Any], Any]:
     """The sides and the anchors of the strategies whose anchors have two sides (or more)."""
     from relstitch.anchors import (
-        LEAST_CONFIDENCE,
+        MIN_CONFIDENCE,
         MatchOptions,
         bootstrap_anchors,
         pair_anchors,
@@ -119,21 +119,21 @@ def _paired(given: Mapping[str, Any]) -> tuple[dict[str, Any], Any]:
     drawn = {name: given[name] for name in ("k", "seed", "draws")}
     if given["strategy"] == "parallel":
         return sides, pair_anchors(sides, table, **drawn, splits=splits)
-    least = given["least_confidence"]
-    options = MatchOptions(**drawn, splits=splits, least_confidence=LEAST_CONFIDENCE if least is None else least)
+    least = given["min_confidence"]
+    options = MatchOptions(**drawn, splits=splits, min_confidence=MIN_CONFIDENCE if least is None else least)
     if given["strategy"] == "bootstrap":
         return sides, bootstrap_anchors(sides, table, options)
     return sides, unsupervised_anchors(sides, options)
 
 
 def _report(picked: Any, sides: dict[str, Any], output: Path, *, json: bool) -> None:
-    from relstitch.anchors import LEAST_CONFIDENCE, anchor_health
+    from relstitch.anchors import MIN_CONFIDENCE, anchor_health
     from relstitch.report import show_facts, show_json, tell, warn
 
     parallel = len(picked.sides) > 1
     health = {name: anchor_health(picked, one, side=name if parallel else None) for name, one in sides.items()}
     confidence = picked.options.get("confidence")
-    if confidence is not None and confidence < LEAST_CONFIDENCE:
+    if confidence is not None and confidence < MIN_CONFIDENCE:
         warn(f"The rows were matched with confidence {confidence:.2f}: many of these pairs are probably wrong.")
     if json:
         values = {"output": str(output), "strategy": picked.strategy, "k": picked.k, "draws": picked.n_draws}

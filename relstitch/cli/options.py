@@ -19,8 +19,8 @@ Sources = Annotated[
     list[str],
     typer.Argument(
         metavar="SOURCE...",
-        help="Image folder, CSV, TSV, JSONL, JSON, Parquet, text lines, .npy/.npz/.safetensors vectors, hf:NAME, "
-        "- for standard input, or an embeddings file; splits by name: train=a.csv test=b.csv.",
+        help="Image folder, CSV, TSV, JSONL, JSON, Parquet, text lines, .npy/.npz/.safetensors vectors, a graph "
+        "(.npz), hf:NAME, - for standard input, or an embeddings file; splits by name: train=a.csv test=b.csv.",
         show_default=False,
     ),
 ]

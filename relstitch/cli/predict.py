@@ -7,6 +7,7 @@ import typer
 
 from relstitch.cli import options as shared
 from relstitch.cli.reading import encoder_options, read_options
+from relstitch.errors import UsageError
 from relstitch.names import MAX_PIXELS
 
 
@@ -55,6 +56,11 @@ def predict(
 
     given = {**locals(), "label_separator": None, "count": None}
     learned = storage.load_decoder(decoder)
+    if learned.task == "image":
+        raise UsageError(
+            f"{decoder} draws pictures, which no line of text holds. In Python, relstitch.predict_with gives them as "
+            "an array."
+        )
     if not any(map(_holds_vectors, source_files(sources))):
         model, given = _as_in_training(learned, model, given)
     if model is None and len(sources) == 1 and storage.peek(sources[0]) == "relative":
@@ -77,9 +83,14 @@ def predict(
 
 def _holds_vectors(source: str) -> bool:
     """Whether there is nothing to encode any more, so that the decoder's own model is not to be loaded for it."""
+    from relstitch.dataset.graphs import is_graph
+    from relstitch.dataset.sources import Source
     from relstitch.storage import peek
 
-    return Path(source).suffix.lower() in {".npy", ".npz", ".safetensors"} or peek(source) is not None
+    path = Path(source)
+    if path.suffix.lower() == ".npz":
+        return not is_graph(Source(source, None, "npz", path))
+    return path.suffix.lower() in {".npy", ".safetensors"} or peek(source) is not None
 
 
 def _first_rows(space: Any, limit: int | None) -> Any:

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from relstitch.errors import UsageError, some
+from relstitch.errors import UsageError, counted, some
 
 _SPELLED: Mapping[str | None, str] = {"\\t": "\t", "tab": "\t"}
 """How a sign is written that a shell does not let through easily."""
@@ -34,15 +34,15 @@ def encoder_options(given: Mapping[str, Any]) -> Any:
 
 
 def open_sides(sources: Sequence[str], names: Sequence[str] | None, read: Any) -> dict[str, Any]:
-    """What anchors are picked from: one source under the name ``main``, or one a domain in the order of `names`."""
+    """What anchors are picked from: one source under the name ``main``, or one per domain in the order of `names`."""
     from relstitch.dataset import Dataset
     from relstitch.encoding.sources import open_source, ready_vectors
     from relstitch.report import tell
 
     if names is not None and len(sources) != len(names):
         raise UsageError(
-            f"{len(sources)} sources were given for the {len(names)} columns of the pairs ({some(names)}); "
-            "expected one source a column, in that order."
+            f"{counted(len(sources), 'source was', 'sources were')} given for the {counted(len(names), 'column')} of "
+            f"the pairs ({some(names)}); expected one source a column, in that order."
         )
     groups = {"main": list(sources)} if names is None else {n: [s] for n, s in zip(names, sources, strict=True)}
     sides: dict[str, Any] = {}

@@ -8,9 +8,11 @@ import typer
 from relstitch.cli import options as shared
 from relstitch.cli.reading import check_one_form, display_names, distinct_names, open_spaces, read_label_map
 from relstitch.cli.stitch_ready import ReadyGiven, check_ready, open_ready
-from relstitch.names import DECODERS, InputForm, MethodName, WeightsLayout
+from relstitch.cli.stitch_targets import GoalGiven, check_goal, check_pictures, open_targets, write_pictures
+from relstitch.names import DECODERS, InputForm, MethodName, TaskName, WeightsLayout
 
 _ROWS, _HOW, _READY, _GATES = "Which rows", "How it is measured", "A decoder that is trained already", "Gates"
+_BACK = "A decoder that gives something back"
 
 
 def stitch(
@@ -47,15 +49,16 @@ def stitch(
     ] = None,
     strict: shared.Strict = False,
     decoder: Annotated[
-        str,
+        str | None,
         typer.Option(
             "--decoder",
             "-d",
             metavar="NAME|FILE",
-            help=f"What learns the task ({', '.join(DECODERS)}), or a decoder that is trained already.",
+            help=f"What learns the task ({', '.join(DECODERS)}), or a decoder that is trained already; default: "
+            "logistic, and ridge to reconstruct.",
             rich_help_panel=_HOW,
         ),
-    ] = "logistic",
+    ] = None,
     strength: Annotated[
         float | None,
         typer.Option(
@@ -132,6 +135,39 @@ def stitch(
             rich_help_panel=_READY,
         ),
     ] = None,
+    task: Annotated[
+        TaskName,
+        typer.Option(
+            "--task",
+            help="labels: what the files hold, classes or numbers. reconstruct: pictures or real values.",
+            rich_help_panel=_BACK,
+        ),
+    ] = "labels",
+    targets: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--targets",
+            metavar="SOURCE",
+            help="What is reconstructed, by id: pictures (the source that was encoded, say), .npy, .npz or an "
+            "embeddings file (repeatable, as sources of encode); default: the numbers the files hold.",
+            rich_help_panel=_BACK,
+        ),
+    ] = None,
+    size: Annotated[
+        int | None,
+        typer.Option(
+            "--size", min=1, help="Pictures are scaled to SIZE × SIZE pixels; default: 32.", rich_help_panel=_BACK
+        ),
+    ] = None,
+    grey: Annotated[bool, typer.Option("--grey", help="Pictures in grey.", rich_help_panel=_BACK)] = False,
+    pictures: Annotated[
+        Path | None,
+        typer.Option(
+            "--pictures",
+            help="Draw originals, own decoder and stitched ones to this file (.png).",
+            rich_help_panel=_BACK,
+        ),
+    ] = None,
     save_decoder: Annotated[
         Path | None,
         typer.Option(
@@ -150,6 +186,14 @@ def stitch(
             "--min-retention", help="Exit 1 if a stitched pair retains less than this.", rich_help_panel=_GATES
         ),
     ] = None,
+    max_mse: Annotated[
+        float | None,
+        typer.Option(
+            "--max-mse",
+            help="Exit 1 if a stitched pair's mean squared error is above this (pixels from 0 to 1).",
+            rich_help_panel=_GATES,
+        ),
+    ] = None,
     markdown: Annotated[bool, typer.Option("--markdown", help="The table as Markdown.")] = False,
     force: shared.Force = False,
     json: shared.Json = False,
@@ -158,37 +202,46 @@ def stitch(
 
     The table gives decoders in rows and encoders beside them: absolute embeddings, relative representations centred
     on the anchors' mean, and as in the paper. With a decoder FILE nothing is trained: its own encoder's file is among
-    FILES, and the other encoders' rows are carried to its space.
+    FILES, and the other encoders' rows are carried to its space. With --task reconstruct decoders draw the pictures
+    (or give the values) of --targets, and the table gives their mean squared error (or R²).
     """
     from relstitch import storage
     from relstitch.report import tell
     from relstitch.stitching import StitchOptions, check_gate_values, check_gates
 
     check_one_form(json=json, markdown=markdown)
+    goal = GoalGiven(task, tuple(targets or ()), size, grey, pictures)
+    decoder = decoder or ("ridge" if task == "reconstruct" else "logistic")
     ready = ReadyGiven(decoder, decoder_of, input_, classes, weights_layout)
     check_ready(ready, {"--strength": strength is not None, "--projection": projection != "cosine",
                         "--center": center is not None, "--seeds": seeds != 1, "--transductive": transductive,
                         "--save-decoder": save_decoder is not None})  # fmt: skip
-    check_gate_values(min_accuracy=min_accuracy, min_retention=min_retention)
+    check_gate_values(min_accuracy=min_accuracy, min_retention=min_retention, max_mse=max_mse)
     named, given = _named_files(files, train, test)
     if save_decoder is not None:
         storage.check_output(save_decoder, force=force, inputs=given)
+    check_goal(goal, given, ready=ready.ready, force=force)
+    renamed = read_label_map(label_map)
+    lists = None if anchors is None else storage.load_anchors(anchors)
+    spaces = open_spaces(named)
+    goals = open_targets(goal, spaces)
+    check_pictures(goal, goals, spaces)
     options = StitchOptions(
         method="logistic" if ready.ready else decoder, way=method or ("auto" if ready.ready else "relative"),
         strength=strength, projection=projection, center=center, k=k, draws=draws,
         seeds=tuple(range(seeds)), absolute=absolute, transductive=transductive, train_split=train_split,
         test_split=test_split, train_side=train_side, test_side=test_side, strict=strict,
-        label_map=read_label_map(label_map),
+        label_map=renamed, task=task, targets=goals,
     )  # fmt: skip
-    lists = None if anchors is None else storage.load_anchors(anchors)
-    spaces = open_spaces(named)
     report = _stitched(spaces, lists, options, pair=train is not None, ready=(ready, named))
     if save_decoder is not None:
         made, words = _kept(save_decoder, spaces, lists, options, pair=train is not None)
         storage.save(made, save_decoder, force=force, inputs=given)
         tell(words)
+    if pictures is not None:
+        write_pictures(report, pictures)
     _show(report, json=json, markdown=markdown)
-    check_gates(report, min_accuracy=min_accuracy, min_retention=min_retention)
+    check_gates(report, min_accuracy=min_accuracy, min_retention=min_retention, max_mse=max_mse)
 
 
 def _stitched(
@@ -232,7 +285,7 @@ def _named_files(
         raise UsageError("Give either two or more FILEs, or --train FILE with --test FILE.")
     given = pair or files or []
     if len(given) < 2:
-        raise UsageError(f"A stitch needs at least two files, one an encoder; {len(given)} given.")
+        raise UsageError(f"A stitch needs at least two files, one per encoder; {len(given)} given.")
     if len({path.resolve() for path in given}) < len(given) and not pair:
         raise UsageError("The same file was given twice; a stitch needs a file for each encoder.")
     # The two files of a pair may be one file twice: then their parts tell them apart.

@@ -96,7 +96,7 @@ def open_ready(given: ReadyGiven, spaces: Mapping[str, Any], by_path: Mapping[st
     if named is None and decoder.encoder is None:
         tell(
             f"{path} does not say whose embeddings it reads: it was taken for a decoder of {own}, the only file of "
-            f"{decoder.width} values a row."
+            f"{decoder.width} values per row."
         )
     return decoder, own
 
@@ -155,7 +155,7 @@ def _shown(value: Any) -> str:
 
 
 def read_classes(path: Path) -> tuple[str, ...]:
-    """Class names in the order of the outputs: a JSON list of texts, or one name a line."""
+    """Class names in the order of the outputs: a JSON list of texts, or one name per line."""
     import json
 
     try:
@@ -164,7 +164,7 @@ def read_classes(path: Path) -> tuple[str, ...]:
         values = json.loads(text) if text.lstrip().startswith(("[", "{")) else text.rstrip("\n").split("\n")
     except (ValueError, RecursionError) as error:
         raise UsageError(
-            f"{path} holds no class names ({error}); expected a JSON list of texts, or one name a line, in UTF-8."
+            f"{path} holds no class names ({error}); expected a JSON list of texts, or one name per line, in UTF-8."
         ) from None
     if not isinstance(values, list) or not all(isinstance(value, str) for value in values):
         raise UsageError(f'{path} holds other JSON than expected; expected a list of texts such as ["cat", "dog"].')

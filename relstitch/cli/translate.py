@@ -121,6 +121,7 @@ def _check_ends(paths: tuple[Path, Path], spaces: list[Any], sides: list[Any]) -
 
 def _compare_labels(paths: tuple[Path, Path], spaces: list[Any], sides: list[Any]) -> None:
     """One id in two files is one item, unless the files are of different data: then their labels rarely agree."""
+    from relstitch.errors import counted
     from relstitch.meeting import anchor_of
     from relstitch.report import tell
 
@@ -134,9 +135,10 @@ def _compare_labels(paths: tuple[Path, Path], spaces: list[Any], sides: list[Any
     odd = [at for at in shared if labels[0][at] != labels[1][at]]
     if odd:
         tell(
-            f"{len(odd)} of {len(shared)} anchors have other labels in {paths[0]} than in {paths[1]}: "
-            f"{sides[0].anchors.ids[odd[0]]!r} is {labels[0][odd[0]]!r} there and {labels[1][odd[0]]!r} here. Check "
-            "that both files are of the same data: ids that only look the same make pairs that are none."
+            f"{len(odd)} of {counted(len(shared), 'anchor')} {'has' if len(odd) == 1 else 'have'} other labels in "
+            f"{paths[0]} than in {paths[1]}: {sides[0].anchors.ids[odd[0]]!r} is {labels[0][odd[0]]!r} there and "
+            f"{labels[1][odd[0]]!r} here. Check that both files are of the same data: ids that only look the same "
+            "make pairs that are none."
         )
 
 
@@ -259,17 +261,22 @@ def compose(
     second: Annotated[Path, typer.Argument(help="A translator from B to C.", show_default=False)],
     output: Output,
     force: shared.Force = False,
+    json: shared.Json = False,
 ) -> None:
     """Make one translator from A to C out of one from A to B and one from B to C."""
     from relstitch import storage
-    from relstitch.report import tell
+    from relstitch.report import show_json, tell
     from relstitch.translation import compose as run
 
     storage.check_output(output, force=force, inputs=(first, second))
     made = run(storage.load_translator(first), storage.load_translator(second))
     storage.save(made, output, force=force, inputs=(first, second))
-    places = " to ".join(stamp.spec for stamp in (made.source, *made.through, made.target))
-    tell(f"Wrote {output}: {made.method}, from {places}.")
+    places = [stamp.spec for stamp in (made.source, *made.through, made.target)]
+    if json:
+        through = {"from": places[0], "through": places[1:-1], "to": places[-1]}
+        show_json({"output": str(output), "method": made.method, **through, "width": made.width})
+        return
+    tell(f"Wrote {output}: {made.method}, from {' to '.join(places)}.")
 
 
 @translate.command()

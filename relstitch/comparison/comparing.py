@@ -14,7 +14,7 @@ from relstitch.comparison.pairing import Pairing, Shuffled
 from relstitch.comparison.pairs import Index, Matrix, Pair
 from relstitch.comparison.relatives import Space, relatives_of
 from relstitch.comparison.resampling import LEVEL, permutation_baseline, row_interval
-from relstitch.errors import UsageError, some
+from relstitch.errors import UsageError, counted, left_out_words, some
 from relstitch.meeting import anchor_of, in_id_order, meet_all
 
 
@@ -138,9 +138,8 @@ def _chosen(options: CompareOptions, *, has_relative: bool) -> list[Measure]:
     named = [measure_of(name) for name in dict.fromkeys(options.measures)]
     lacking = [measure.name for measure in named if measure.relative and not has_relative]
     if lacking:
-        raise UsageError(
-            f"The measures {some(lacking)} compare relative representations: give --anchors, or relative files."
-        )
+        few = "The measure {} compares" if len(lacking) == 1 else "The measures {} compare"
+        raise UsageError(f"{few.format(some(lacking))} relative representations: give --anchors, or relative files.")
     return named or [measure for measure in MEASURES.values() if has_relative or not measure.relative]
 
 
@@ -238,9 +237,10 @@ def _notes(counts: Mapping[str, int], measures: list[Measure], relatives: Mappin
         what = f"{', '.join(sampled)} and all intervals" if sampled else "Intervals"
         notes.append(f"{what} are of a sample of {counts['sampled']} of {counts['shared']} rows.")
     alone = {name: count for name, count in counts.items() if name.startswith("only_in_") and count}
-    notes += [f"{count} rows of {name[8:]} are not in all files and were left out." for name, count in alone.items()]
+    notes += [left_out_words(name.removeprefix("only_in_"), count) for name, count in alone.items()]
     if relatives and counts["anchors"] and any(measure.relative for measure in measures):
-        notes.append(f"{counts['anchors']} rows are anchors and are left out of the measures on relative spaces.")
+        are = counted(counts["anchors"], "row is an anchor and is", "rows are anchors and are")
+        notes.append(f"{are} left out of the measures on relative spaces.")
     return tuple(notes)
 
 

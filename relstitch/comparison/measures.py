@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from relstitch.comparison import linear, neighbourhoods
 from relstitch.comparison.pairing import Pairing, Shuffled
 from relstitch.comparison.pairs import Pair
-from relstitch.errors import MismatchError, UsageError
+from relstitch.errors import MismatchError, UsageError, counted
 
 MIN_ROWS = 4
 """The unbiased HSIC needs that many."""
@@ -88,7 +88,7 @@ MEASURES: Mapping[str, Measure] = {
         ),
     )
 }
-"""One line a measure."""
+"""One line per measure."""
 
 
 def measure_of(name: str) -> Measure:
@@ -112,7 +112,8 @@ def check_pair(measure: Measure, pair: Pair, names: tuple[str, str] = ("X", "Y")
     n, width = pair.X.shape
     if len(pair.Y) != n:
         raise MismatchError(
-            f"{names[0]} has {n} rows and {names[1]} has {len(pair.Y)}; row i of both must be the same sample."
+            f"{names[0]} has {counted(n, 'row')} and {names[1]} has {len(pair.Y)}; row i of both must be the same "
+            "sample."
         )
     if measure.relative and pair.Y.shape[1] != width:
         raise MismatchError(
@@ -122,8 +123,8 @@ def check_pair(measure: Measure, pair: Pair, names: tuple[str, str] = ("X", "Y")
     needed = max(MIN_ROWS, pair.neighbours + 1 if measure.neighbours else 0)
     if n < needed:
         raise MismatchError(
-            f"{n} rows are too few for {measure.name}, which needs {needed} here. Compare files that share more rows"
-            f"{', or look at fewer neighbours' if measure.neighbours else ''}."
+            f"{counted(n, 'row is', 'rows are')} too few for {measure.name}, which needs {needed} here. Compare "
+            f"files that share more rows{', or look at fewer neighbours' if measure.neighbours else ''}."
         )
     for name, space in zip(names, (pair.X, pair.Y), strict=True):
         if not np.ptp(space, axis=0).any():

@@ -72,7 +72,7 @@ def mutual_knn_pairing(pair: Pair) -> Pairing:
         pair: More rows than neighbours.
 
     Returns:
-        The measure, one a row, in [0, 1].
+        The measure, one per row, in [0, 1].
 
     Source: Huh et al. 2024 (arXiv 2405.07987), section 3 and appendix A.
 
@@ -157,7 +157,7 @@ def jaccard_pairing(pair: Pair) -> Pairing:
         pair: Equal widths; at least as many rows as neighbours.
 
     Returns:
-        The measure, one a row, in [0, 1].
+        The measure, one per row, in [0, 1].
 
     Source: Moschella et al. 2023, section 4.1 (K = 10), with cosine.
 
@@ -189,7 +189,7 @@ def mrr_pairing(pair: Pair) -> Pairing:
         pair: Equal widths, few enough rows for an n × n matrix.
 
     Returns:
-        The measure, one a row, in (0, 1].
+        The measure, one per row, in (0, 1].
 
     Source: Moschella et al. 2023, section 4.1, with cosine.
 
@@ -199,12 +199,16 @@ def mrr_pairing(pair: Pair) -> Pairing:
         >>> float(mrr_pairing(Pair(X, 2 * X, 2))(rows, rows).mean())
         1.0
     """
-    similarity = np.round(unit_rows(pair.X) @ unit_rows(pair.Y).T, 9)
+    similarity = unit_rows(pair.X) @ unit_rows(pair.Y).T
+    np.round(similarity, 9, out=similarity)
 
     def meet(left: Index, right: Index) -> Numbers:
-        own = similarity[left, right]
-        forwards, backwards = similarity[left], similarity.T[right]
-        return (_reciprocal(forwards, own) + _reciprocal(backwards, own)) / 2
+        own, result = similarity[left, right], np.empty(len(left))
+        # In blocks: chosen rows are copies, and one n × n matrix is enough.
+        for some in blocks(len(left)):
+            forwards, backwards = similarity[left[some]], similarity.T[right[some]]
+            result[some] = (_reciprocal(forwards, own[some]) + _reciprocal(backwards, own[some])) / 2
+        return result
 
     return meet
 
@@ -249,7 +253,7 @@ def cosine_shuffled(pair: Pair) -> Shuffled:
 
 
 def cosine_pairing(pair: Pair) -> Pairing:
-    """Cosine of chosen rows, one a row."""
+    """Cosine of chosen rows, one per row."""
 
     def meet(left: Index, right: Index) -> Numbers:
         result: Numbers = np.einsum("ij,ij->i", unit_rows(pair.X[left]), unit_rows(pair.Y[right]))

@@ -6,7 +6,7 @@ from relstitch.comparison.pairs import Index, Numbers
 
 Pairing = Callable[[Index, Index], Numbers]
 """From intp [m] rows of X and intp [m] rows of Y that are taken to be the same samples, in order, to the measure: one
-value, shape [], or one a row, shape [m], whose mean is the measure's value. Measures on neighbours look for them
+value, shape [], or one per row, shape [m], whose mean is the measure's value. Measures on neighbours look for them
 among all rows, so both lists must then be permutations of all rows."""
 
 Shuffled = Callable[[Index], float]

@@ -7,6 +7,7 @@ from rich.table import Table
 from rich.text import Text
 
 from relstitch.artifacts.comparisons import CompareReport, Likeness
+from relstitch.errors import counted
 from relstitch.report.facts import markdown_table, tsv
 from relstitch.report.streams import on_terminal, out, tell
 
@@ -33,13 +34,13 @@ def _ordered(report: CompareReport) -> list[Likeness]:
 def compare_summary(report: CompareReport) -> str:
     """What the figures rest on and how to read them, in a few sentences."""
     settings, rows = report.settings, report.rows
-    parts = [f"{rows['shared']} shared rows", f"{settings['neighbours']} neighbours"]
+    parts = [counted(rows["shared"], "shared row"), counted(settings["neighbours"], "neighbour")]
     if settings["k"] is not None:
-        parts.append(f"{settings['k']} anchors ({settings['projection']})")
+        parts.append(f"{counted(settings['k'], 'anchor')} ({settings['projection']})")
     if settings["permutations"]:
-        parts.append(f"chance (mean and 95th percentile) from {settings['permutations']} permutations")
+        parts.append(f"chance (mean and 95th percentile) from {counted(settings['permutations'], 'permutation')}")
     if settings["bootstrap"]:
-        parts.append(f"{settings['level']:.0%} intervals from {settings['bootstrap']} draws of rows")
+        parts.append(f"{settings['level']:.0%} intervals from {counted(settings['bootstrap'], 'draw')} of rows")
     distances = ", ".join(f"{name} {value:.3f}" for name, value in _nearest_first(report))
     return f"{', '.join(parts)}. 1 means equal; higher is more alike." + (
         f" Latent distance to {report.reference} (0 means equal): {distances}." if distances else ""
@@ -51,7 +52,7 @@ def _nearest_first(report: CompareReport) -> list[tuple[str, float]]:
 
 
 def show_compare(report: CompareReport) -> None:
-    """Show a comparison: a table on a terminal, TSV (one line a figure, full precision) in a pipe."""
+    """Show a comparison: a table on a terminal, TSV (one line per figure, full precision) in a pipe."""
     sentences = (compare_summary(report), *report.notes)
     if not on_terminal():
         sys.stdout.write(tsv(_long(report)))

@@ -1,6 +1,5 @@
 """Plain facts and plain tables: aligned on a terminal, TSV in a pipe."""
 
-import json
 import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -38,7 +37,12 @@ def markdown_table(lines: Sequence[Sequence[str]], *, text_columns: int) -> str:
 
 
 def plain(value: Any) -> str:
-    """One value in words: numbers short, missing as –, mappings and lists on one line."""
+    """One value in words: numbers short, missing as –, mappings and lists on one line.
+
+    Example:
+        >>> plain({"penalty": None, "fitted": {"penalty": 0.5}}), plain([{"k": 1}, {"k": 2}])
+        ('penalty: –, fitted (penalty: 0.5)', 'k: 1; k: 2')
+    """
     if value is None:
         return "–"
     if isinstance(value, bool):
@@ -46,24 +50,42 @@ def plain(value: Any) -> str:
     if isinstance(value, float):
         return f"{value:.4g}"
     if isinstance(value, Mapping):
-        return ", ".join(f"{key}: {plain(inner)}" for key, inner in value.items()) or "none"
+        return ", ".join(_entry(str(key), inner) for key, inner in value.items()) or "none"
     if isinstance(value, list | tuple):
         return _listed(value)
     return str(value)
 
 
+def _entry(key: str, value: Any) -> str:
+    """One entry of a mapping; what has entries of its own stands in brackets."""
+    return f"{key} ({plain(value)})" if _nested(value) else f"{key}: {plain(value)}"
+
+
+def _nested(value: Any) -> bool:
+    if isinstance(value, Mapping):
+        return bool(value)
+    return isinstance(value, list | tuple) and any(isinstance(inner, Mapping | list | tuple) for inner in value)
+
+
 def _listed(values: Sequence[Any]) -> str:
-    if any(isinstance(inner, Mapping | list | tuple) for inner in values):
-        return json.dumps(values, ensure_ascii=False)
-    return ", ".join(plain(inner) for inner in values) or "none"
+    between = "; " if any(isinstance(inner, Mapping | list | tuple) for inner in values) else ", "
+    return between.join(plain(inner) for inner in values) or "none"
+
+
+def _spread(value: Any) -> list[tuple[str, Any]]:
+    """The lines of one fact: of many facts one each, of a list of mappings (such as spaces) one each, numbered."""
+    if isinstance(value, Mapping) and len(value) > _MANY:
+        return [(str(key), inner) for key, inner in value.items()]
+    if isinstance(value, list | tuple) and len(value) > 1 and _nested(value):
+        return [(str(at), inner) for at, inner in enumerate(value, start=1)]
+    return [("", value)]
 
 
 def show_facts(title: str, facts: Mapping[str, Any]) -> None:
-    """Show named facts, one a line; a fact that is itself many facts is spread over as many lines."""
+    """Show named facts, one per line; a fact that is itself many facts is spread over as many lines."""
     pairs = []
     for name, value in facts.items():
-        many = value.items() if isinstance(value, Mapping) and len(value) > _MANY else [("", value)]
-        pairs += [(f"{name} {inner}".strip().replace("_", " "), plain(one)) for inner, one in many]
+        pairs += [(f"{name} {inner}".strip().replace("_", " "), plain(one)) for inner, one in _spread(value)]
     if not on_terminal():
         sys.stdout.write(tsv(pairs))
         return

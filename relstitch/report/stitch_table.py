@@ -7,9 +7,10 @@ from rich.table import Table
 from rich.text import Text
 
 from relstitch.artifacts import Cell, Score, StitchReport
+from relstitch.errors import counted
 from relstitch.report.facts import markdown_table, tsv
 from relstitch.report.streams import on_terminal, out, tell
-from relstitch.report.ways_table import HEADER, ways_lines
+from relstitch.report.ways_table import chosen_lines, ways_header, ways_lines
 
 _FORMS = {"absolute": "absolute", "relative": "centred", "relative, paper": "not centred"}
 MISSING = "–"
@@ -21,8 +22,8 @@ def form_title(form: str) -> str:
     return _FORMS.get(base, base) + ("" if base == form else ", transductive")
 
 
-def number(score: Score | None) -> str:
-    """Mean ± spread with three decimals; – where the figure does not exist.
+def number(score: Score | None, digits: int = 3) -> str:
+    """Mean ± spread with three decimals, or so many; – where the figure does not exist.
 
     Example:
         >>> number(Score((0.5, 0.75)))
@@ -31,9 +32,14 @@ def number(score: Score | None) -> str:
     if score is None or score.mean is None:
         return MISSING
     spread = score.spread
-    if spread is None or spread < 5e-4:
-        return f"{score.mean:.3f}"
-    return f"{score.mean:.3f} ±{f'{spread:.3f}'.removeprefix('0')}"
+    if spread is None or spread < 0.5 * 10**-digits:
+        return f"{score.mean:.{digits}f}"
+    return f"{score.mean:.{digits}f} ±{f'{spread:.{digits}f}'.removeprefix('0')}"
+
+
+def _digits(report: StitchReport) -> int:
+    """Errors of pixels in [0, 1] are small numbers."""
+    return 4 if report.lower_is_better else 3
 
 
 def leading_form(report: StitchReport) -> str:
@@ -61,9 +67,8 @@ def _lines(report: StitchReport) -> list[list[str]]:
     lines = []
     for (decoder, encoder), by_form in cells.items():
         leading = by_form.get(lead)
-        figures = [
-            number(by_form[form].scores.get(report.metric)) if form in by_form else MISSING for form in report.forms
-        ]
+        leads = [by_form[form].scores.get(report.metric) if form in by_form else None for form in report.forms]
+        figures = [number(one, _digits(report)) for one in leads]
         retention = "ceiling" if decoder == encoder else number(leading.retention if leading else None)
         rest = [number(leading.scores.get(name)) if leading else MISSING for name in other]
         lines.append([decoder, encoder, *figures, retention, *rest])
@@ -74,7 +79,7 @@ def _means(report: StitchReport) -> list[str]:
     means = []
     for form in report.forms:
         mean = report.stitched_mean(form)
-        means.append(MISSING if mean is None else f"{mean:.3f}")
+        means.append(MISSING if mean is None else f"{mean:.{_digits(report)}f}")
     return means
 
 
@@ -83,16 +88,34 @@ def summary(report: StitchReport) -> str:
     settings = report.settings
     ready = report.settings.get("decoder")
     called = f"the {report.method} decoder" if ready is None else f"{ready['file']}, trained on {ready['of']}"
-    parts = [f"{report.metric.replace('_', ' ')} of {called}"]
+    parts = [f"{_metric_title(report)} of {called}"]
     if "k" in settings:
-        parts.append(f"{settings['k']} anchors ({settings.get('strategy', 'unknown')})")
+        parts.append(f"{counted(settings['k'], 'anchor')} ({settings.get('strategy', 'unknown')})")
     draws, seeds = settings.get("draws", 1), len(settings.get("seeds", [0]))
-    repeated = f"{draws} draw{'s' if draws != 1 else ''}"
-    parts.append(repeated if ready else f"{repeated} × {seeds} seed{'s' if seeds != 1 else ''}")
+    repeated = counted(draws, "draw")
+    parts.append(repeated if ready else f"{repeated} × {counted(seeds, 'seed')}")
     learned = "" if ready else f"{report.rows.get('train', 0)} training and "
-    parts.append(f"{learned}{report.rows.get('test', 0)} test rows")
+    parts.append(f"{learned}{counted(report.rows.get('test', 0), 'test row')}")
     means = ", ".join(f"{form_title(form)} {mean}" for form, mean in zip(report.forms, _means(report), strict=True))
-    return f"{', '.join(parts)}. Floor {report.floor:.3f}. Stitched mean: {means}.{_sources(report)}"
+    floor = f"{report.floor:.{_digits(report)}f}{' (the mean training picture)' if report.lower_is_better else ''}"
+    return f"{', '.join(parts)}. Floor {floor}. Stitched mean: {means}.{_sources(report)}{_retained(report)}"
+
+
+def _metric_title(report: StitchReport) -> str:
+    if not report.lower_is_better:
+        return report.metric.replace("_", " ")
+    shape = report.settings.get("picture")
+    of = "" if shape is None else f", {shape['height']} × {shape['width']} × {shape['channels']}"
+    return f"mean squared error (pixels from 0 to 1{of}; lower is better)"
+
+
+def _retained(report: StitchReport) -> str:
+    """What retention means of errors, which are no share of anything."""
+    if not report.lower_is_better:
+        return ""
+    return (
+        " Retention: of what the ceiling takes off the floor's error, the share that the stitched one takes off too."
+    )
 
 
 def _sources(report: StitchReport) -> str:
@@ -100,24 +123,25 @@ def _sources(report: StitchReport) -> str:
     spread = report.stitched.get(leading_form(report))
     if spread is None or spread.between_seeds is None:
         return ""
-    draws = "" if spread.between_draws is None else f"{spread.between_draws:.3f} between draws and "
-    return f" Its spread, {form_title(leading_form(report))}: {draws}{spread.between_seeds:.3f} between seeds."
+    digits = _digits(report)
+    draws = "" if spread.between_draws is None else f"{spread.between_draws:.{digits}f} between draws and "
+    return f" Its spread, {form_title(leading_form(report))}: {draws}{spread.between_seeds:.{digits}f} between seeds."
 
 
 def show_stitch(report: StitchReport) -> None:
-    """Show a stitch report: a table on a terminal, TSV (one line a cell, full precision) in a pipe."""
+    """Show a stitch report: a table on a terminal, TSV (one line per cell, full precision) in a pipe."""
     if not on_terminal():
         sys.stdout.write(tsv(_long(report)))
-        for sentence in (summary(report), *report.notes):
+        for sentence in (summary(report), *report.notes, *chosen_lines(report)):
             tell(sentence)
         return
     console = out()
     console.print(_fitting(report, console.width))
-    for sentence in (summary(report), *report.notes):
-        console.print(Text(sentence), soft_wrap=True)
     tried = ways_lines(report)
+    for sentence in (summary(report), *report.notes, *([] if tried else chosen_lines(report))):
+        console.print(Text(sentence), soft_wrap=True)
     if tried:
-        console.print(_plain_table(list(HEADER), tried))
+        console.print(_plain_table(ways_header(report), tried))
 
 
 def _fitting(report: StitchReport, width: int) -> Table:
@@ -165,7 +189,7 @@ def _long(report: StitchReport) -> list[list[str]]:
 def markdown(report: StitchReport) -> str:
     """The report as a Markdown table with its summary and notes beneath."""
     table = markdown_table([_header(report), *_lines(report)], text_columns=2)
-    notes = "".join(f"\n- {note}" for note in report.notes)
     tried = ways_lines(report)
-    ways = f"\n\n{markdown_table([list(HEADER), *tried], text_columns=1)}" if tried else ""
+    notes = "".join(f"\n- {note}" for note in (*report.notes, *([] if tried else chosen_lines(report))))
+    ways = f"\n\n{markdown_table([ways_header(report), *tried], text_columns=1)}" if tried else ""
     return f"{table}\n{summary(report)}\n{notes}{ways}".rstrip() + "\n"

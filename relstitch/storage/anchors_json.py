@@ -9,7 +9,7 @@ from typing import Any
 
 from relstitch.artifacts import AnchorList, Anchors, AnchorSide
 from relstitch.artifacts.rows import HASH_HEX
-from relstitch.errors import ArtifactError, MismatchError
+from relstitch.errors import ArtifactError, MismatchError, counted
 from relstitch.names import STRATEGIES
 from relstitch.storage.metadata import FORMAT, check_format, damaged, entry, one_of, to_json
 from relstitch.storage.texts import pack_hashes
@@ -105,7 +105,7 @@ def read_anchors(path: Path) -> Anchors:
         raise damaged(path, str(error)) from error
     if entry(path, facts, "k", int) != anchors.k:
         raise ArtifactError(
-            f"{path} says k = {facts['k']}, and its shortest list holds {anchors.k} anchors. {_REBUILD}"
+            f"{path} says k = {facts['k']}, and its shortest list holds {counted(anchors.k, 'anchor')}. {_REBUILD}"
         )
     if entry(path, facts, "correspondence", list) != [anchors.correspondence(at) for at in range(anchors.n_draws)]:
         raise ArtifactError(f"{path}: the correspondence of the sides is not the one they were made with. {_REBUILD}")

@@ -17,7 +17,7 @@ _FLOATS = {"tensor(float)": np.float32, "tensor(double)": np.float64, "tensor(fl
 
 @dataclass(frozen=True, eq=False)
 class DecoderNetwork:
-    """A network that turns rows into one value a class.
+    """A network that turns rows into one value per class.
 
     Attributes:
         run: From float32 [n, d] to real [n, c].
@@ -95,7 +95,7 @@ def _ends(path: Path, session: Any) -> tuple[Any, Any]:
         )
         raise ArtifactError(
             f"{path} has the inputs {next(listed)} and the outputs {next(listed)}; expected one input of real "
-            "numbers [n, d] and one output of real numbers [n, c], one value a class (skl2onnx: zipmap=False)."
+            "numbers [n, d] and one output of real numbers [n, c], one value per class (skl2onnx: zipmap=False)."
         )
     return inputs[0], outputs[0]
 

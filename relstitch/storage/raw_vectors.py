@@ -34,7 +34,7 @@ def embeddings_from_vectors(vectors: NDArray[Any], rows: Rows, source_name: str)
         Embeddings whose stamp carries the SHA-256 of the vectors (float32, little-endian, row after row).
 
     Raises:
-        MismatchError: One vector a row is not what was given, or some are not finite.
+        MismatchError: One vector per row is not what was given, or some are not finite.
 
     Example:
         >>> made = embeddings_from_vectors(np.eye(2), Rows.build(["a", "b"]), "two.npy")
@@ -43,7 +43,7 @@ def embeddings_from_vectors(vectors: NDArray[Any], rows: Rows, source_name: str)
     """
     if vectors.ndim != 2:
         raise MismatchError(
-            f"The vectors of {source_name} have the shape {list(vectors.shape)}; expected one vector a row, [n, d]."
+            f"The vectors of {source_name} have the shape {list(vectors.shape)}; expected one vector per row, [n, d]."
         )
     with np.errstate(over="ignore"):
         # A number too large for float32 becomes infinite, which is found and named below.

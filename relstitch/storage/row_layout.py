@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from relstitch.artifacts import Rows, Skipped, Targets
 from relstitch.artifacts.rows import TargetKind, texts_array
+from relstitch.errors import counted
 from relstitch.storage.metadata import damaged, entry, one_of, texts
 from relstitch.storage.tensors import TensorFile, tensor
 from relstitch.storage.texts import pack_hashes, pack_texts, unpack_hashes, unpack_texts
@@ -53,7 +54,7 @@ def _lay_codes(values: Sequence[str], names: Sequence[str]) -> NDArray[np.int32]
 def _read_codes(file: TensorFile, name: str, n: int, count: int) -> NDArray[np.int32]:
     codes = tensor(file, name, np.int32, (n,))
     if n and not (codes.min() >= 0 and codes.max() < count):
-        raise damaged(file.path, f"its tensor {name!r} points outside the {count} names it has")
+        raise damaged(file.path, f"its tensor {name!r} points outside the {counted(count, 'name')} it has")
     return codes
 
 
@@ -108,7 +109,8 @@ def _read_targets(file: TensorFile, facts: Mapping[str, Any], n: int) -> Targets
     if kind == "class":
         _check_codes(file, values, present, len(names))
     elif kind != "image" and values.shape[1] != len(names):
-        raise damaged(file.path, f"it has {values.shape[1]} targets a row and {len(names)} names for them")
+        found = f"{counted(values.shape[1], 'target')} per row and {counted(len(names), 'name')} for them"
+        raise damaged(file.path, f"it has {found}")
     for name, flags in (("targets.present", present), ("targets.values", values)):
         if flags.dtype == np.bool_ and flags.size and flags.view(np.uint8).max() > 1:
             raise damaged(file.path, f"its tensor {name!r} holds more than yes and no")
@@ -117,7 +119,7 @@ def _read_targets(file: TensorFile, facts: Mapping[str, Any], n: int) -> Targets
 
 def _check_codes(file: TensorFile, values: NDArray[Any], present: NDArray[Any], count: int) -> None:
     if len(values) and not (values.min() >= -1 and values.max() < count and (values[present] >= 0).all()):
-        raise damaged(file.path, f"its tensor 'targets.values' points outside the {count} names it has")
+        raise damaged(file.path, f"its tensor 'targets.values' points outside the {counted(count, 'name')} it has")
 
 
 def lay_skipped(skipped: Sequence[Skipped]) -> Layout:

@@ -32,7 +32,7 @@ from relstitch.storage.metadata import (
 from relstitch.storage.row_layout import Layout, lay_rows, lay_skipped, read_rows, read_skipped
 from relstitch.storage.tensors import TensorFile, tensor
 
-_TASKS = ("class", "multilabel", "real")
+_TASKS = ("class", "multilabel", "real", "image")
 
 
 def lay_embeddings(artifact: Embeddings, dtype: str = "float32") -> Layout:

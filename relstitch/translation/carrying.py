@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from relstitch.artifacts import AnchorVectors, Embeddings, EncoderStamp, Translator
 from relstitch.artifacts.spaces import Matrix
 from relstitch.artifacts.stamps import CARRIED_FROM
-from relstitch.errors import MismatchError, UsageError, some
+from relstitch.errors import MismatchError, UsageError, counted, some
 from relstitch.meeting import same_anchors
 from relstitch.translation.registry import (
     TRANSLATORS,
@@ -111,8 +111,8 @@ def translate(translator: Translator, X: NDArray[Any], *, side: Side = "source")
     bad = np.flatnonzero(~np.isfinite(X).all(axis=1))
     if len(bad):
         raise MismatchError(
-            f"{len(bad)} of {len(X)} rows hold NaN or infinite values (rows {some(bad)}). Only finite values can be "
-            "carried: leave these rows out, or make them again."
+            f"{len(bad)} of {counted(len(X), 'row')} {'holds' if len(bad) == 1 else 'hold'} NaN or infinite values "
+            f"(rows {some(bad)}). Only finite values can be carried: leave these rows out, or make them again."
         )
     steps = translator.steps if side == "source" else translator.steps[-1:]
     carried: NDArray[Any] = X

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from relstitch.artifacts import Embeddings, Evaluation, Rows, Translator
 from relstitch.artifacts.stamps import CARRIED_FROM
-from relstitch.errors import MismatchError, UsageError, some
+from relstitch.errors import MismatchError, UsageError, counted, some
 from relstitch.meeting import anchor_of, meet
 from relstitch.relative import unit_rows
 from relstitch.translation.carrying import is_two_sided, side_of, translate
@@ -100,7 +100,8 @@ def evaluate_translator(
     queries, right, candidates, notes = _lookup(translator, source, target, asked)
     all_found = [n for n in asked.neighbours if n >= len(candidates)]
     if all_found:
-        notes = (*notes, f"With {len(candidates)} candidates, recall at {some(all_found)} is 1 whatever is found.")
+        among = counted(len(candidates), "candidate")
+        notes = (*notes, f"With {among}, recall at {some(all_found)} is 1 whatever is found.")
     Q = translate(translator, source.vectors[queries])
     two_sided = is_two_sided(translator)
     C = translate(translator, target.vectors[candidates], side="target") if two_sided else target.vectors[candidates]
@@ -153,7 +154,8 @@ def _lookup(
             f"are of the split to be looked up and {anchors} are anchors: none is left. Evaluate on rows that the "
             "translator was not fitted on."
         )
-    notes = [f"{anchors} rows are anchors of the translator and were left out."] if anchors else []
+    known = counted(anchors, "row is an anchor", "rows are anchors")
+    notes = [f"{known} of the translator and left out."] if anchors else []
     return meeting.left[kept], place[meeting.right[kept]], candidates, tuple(notes)
 
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from relstitch.artifacts import AnchorVectors, EncoderStamp, Hub, Translator
 from relstitch.artifacts.translator import part_of
-from relstitch.errors import MismatchError, UsageError, some
+from relstitch.errors import MismatchError, UsageError, counted, some
 from relstitch.meeting import same_anchors
 from relstitch.translation.linear import orthogonal
 from relstitch.translation.registry import check_anchors
@@ -95,8 +95,8 @@ def fit_hub(anchors: Sequence[AnchorVectors], encoders: Sequence[EncoderStamp]) 
 def _check(anchors: Sequence[AnchorVectors], encoders: Sequence[EncoderStamp]) -> None:
     if len(anchors) < 2 or len(anchors) != len(encoders):
         raise UsageError(
-            f"A hub was asked for with {len(anchors)} sets of anchors and {len(encoders)} encoders; expected one set "
-            "an encoder, and at least 2."
+            f"A hub was asked for with {counted(len(anchors), 'set')} of anchors and "
+            f"{counted(len(encoders), 'encoder')}; expected one set an encoder, and at least 2."
         )
     twice = [one.spec for at, one in enumerate(encoders) if one.identity in {e.identity for e in encoders[:at]}]
     if twice:

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from relstitch.artifacts.spaces import Matrix
-from relstitch.errors import MismatchError, UsageError, some
+from relstitch.errors import MismatchError, UsageError, counted, some
 from relstitch.translation.linear import fit_affine, fit_inverse, fit_procrustes
 from relstitch.translation.perceptron import fit_mlp
 from relstitch.translation.ridge import fit_kernel, fit_low_rank, fit_ridge
@@ -172,8 +172,8 @@ def check_anchors(A: NDArray[Any], B: NDArray[Any]) -> None:
         )
     if len(A) < 2:
         raise MismatchError(
-            f"A translator was asked for with {len(A)} anchors; at least 2 are needed, and a few hundred are better. "
-            "Pick more anchors."
+            f"A translator was asked for with {counted(len(A), 'anchor')}; at least 2 are needed, and a few hundred "
+            "are better. Pick more anchors."
         )
     for name, X in (("source", A), ("target", B)):
         if not np.isfinite(X).all():

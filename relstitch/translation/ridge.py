@@ -19,7 +19,7 @@ class Spectrum:
     Attributes:
         Q: float64 [k, r], orthonormal columns.
         values: float64 [r], > 0.
-        intercept: Whether inputs and outputs had their mean taken off, which is one more fitted value an output.
+        intercept: Whether inputs and outputs had their mean taken off, which is one more fitted value per output.
     """
 
     Q: Numbers

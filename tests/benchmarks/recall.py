@@ -37,7 +37,7 @@ def recall(entry: Entry, case: Case) -> float:
 
 @dataclass(frozen=True)
 class Ledger:
-    """Figures in a file, one a line, so that a run that was cut short goes on where it was; nowhere without one."""
+    """Figures in a file, one per line, so that a run that was cut short goes on where it was; nowhere without one."""
 
     path: Path | None
 

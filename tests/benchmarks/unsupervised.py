@@ -17,7 +17,7 @@ import numpy as np
 from relstitch.anchors.bootstrap import held_out_seeds
 from relstitch.anchors.candidates import Index
 from relstitch.anchors.growing import grow_pairs, growth
-from relstitch.anchors.matching import LEAST_CONFIDENCE
+from relstitch.anchors.matching import MIN_CONFIDENCE
 from relstitch.anchors.unsupervised import match_rows
 from relstitch.artifacts.spaces import Matrix
 
@@ -51,7 +51,7 @@ def one_line(A: Matrix, B: Matrix, partner: Index, seeds: int, seed: int) -> str
         pairs, confidence = found.pairs, found.confidence
         extra = f" | {found.held_out:.2f} | {found.chance:.2f} | {found.attempts}"
     right = float(np.mean(partner[pairs.left] == pairs.right)) if len(pairs) else 0.0
-    said = "kept" if confidence >= LEAST_CONFIDENCE else "refused"
+    said = "kept" if confidence >= MIN_CONFIDENCE else "refused"
     seconds = time.perf_counter() - start
     return f"{len(A)} | {len(pairs)} | {right:.2f} | {confidence:.2f}{extra} | {said} | {seconds:.0f}"
 

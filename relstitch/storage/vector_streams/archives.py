@@ -1,19 +1,23 @@
 """NumPy archives (.npz): one array carried on the way through, all others copied as they are."""
 
 import lzma
+import shutil
+import tempfile
 import zipfile
 import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from numpy.typing import NDArray
 
-from relstitch.errors import ArtifactError, UsageError, some
+from relstitch.errors import ArtifactError, UsageError, counted, some
 from relstitch.storage.vector_streams.arrays import (
     ArrayHeader,
     array_blocks,
+    blocks_by_column,
     cut_short,
     read_array_header,
     write_array,
@@ -64,11 +68,36 @@ def open_npz(path: Path, array: str | None) -> VectorSource:
     def blocks() -> Iterator[NDArray[Any]]:
         with _reading(path), zipfile.ZipFile(path) as archive, archive.open(info.filename) as stream:
             read_array_header(stream, path, what)
-            yield from array_blocks(stream, header, path, what)
+            if header.by_column:
+                yield from _blocks_from_disk(stream, header, path, what)
+            else:
+                yield from array_blocks(stream, header, path, what)
 
     n, width = header.shape
     beside = tuple(name for name in members if name != place)
     return VectorSource(path, "npz", place, n, width, blocks, by_number, beside=beside)
+
+
+def _blocks_from_disk(stream: IO[bytes], header: ArrayHeader, path: Path, what: str) -> Iterator[NDArray[Any]]:
+    """The rows of an array that is stored column by column: no row is whole before all of it has been read.
+
+    So it is laid out on a disk first, in a file without a name, and its rows are gathered there.
+
+    Raises:
+        ArtifactError: There is no room for it.
+    """
+    folder = tempfile.gettempdir()
+    free = shutil.disk_usage(folder).free
+    if free < header.nbytes:
+        raise ArtifactError(
+            f"{path}: {what} is stored column by column (Fortran order), and to gather its rows {header.nbytes} "
+            f"bytes are needed in {folder}, which has {free} free. Set TMPDIR to a folder with room, or write the "
+            "array again through numpy.ascontiguousarray."
+        )
+    with tempfile.TemporaryFile(prefix="relstitch-") as room:
+        shutil.copyfileobj(stream, room, _COPIED_AT_ONCE)
+        room.flush()
+        yield from blocks_by_column(room, replace(header, start=0))
 
 
 def _looked_at(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> ArrayHeader | None:
@@ -90,8 +119,8 @@ def _chosen(path: Path, headers: Mapping[str, ArrayHeader | None], array: str | 
     candidates = floats or list(headers)
     if len(candidates) != 1:
         raise UsageError(
-            f"{path} holds {len(floats)} matrices of floats, and one is to be carried: name it with --array. It "
-            f"holds: {found}."
+            f"{path} holds {counted(len(floats), 'matrix', 'matrices')} of floats, and one is to be carried: name it "
+            f"with --array. It holds: {found}."
         )
     return candidates[0]
 
@@ -106,11 +135,6 @@ def _shown(header: ArrayHeader | None) -> str:
 
 def _check(path: Path, what: str, header: ArrayHeader, info: zipfile.ZipInfo) -> None:
     check_vectors(path, what, header.shape, header.dtype)
-    if header.by_column:
-        raise ArtifactError(
-            f"{path}: {what} is stored column by column (Fortran order), which cannot be read in blocks from an "
-            "archive. Write it again through numpy.ascontiguousarray."
-        )
     if info.file_size - header.start != header.nbytes:
         raise cut_short(path, what, header.nbytes, info.file_size - header.start)
 

@@ -134,7 +134,7 @@ def open_npy(path: Path) -> VectorSource:
 
     def blocks() -> Iterator[NDArray[Any]]:
         if header.by_column:
-            yield from _blocks_by_column(path, header)
+            yield from blocks_by_column(path, header)
             return
         with path.open("rb") as stream:
             stream.seek(header.start, os.SEEK_SET)
@@ -144,10 +144,11 @@ def open_npy(path: Path) -> VectorSource:
     return VectorSource(path, "npy", "", n, width, blocks, by_number)
 
 
-def _blocks_by_column(path: Path, header: ArrayHeader) -> Iterator[NDArray[Any]]:
+def blocks_by_column(file: Path | IO[bytes], header: ArrayHeader) -> Iterator[NDArray[Any]]:
+    """The rows of an array that is stored column by column, from a file on a disk that holds it at its start."""
     n, width = header.shape
     step = rows_at_once(width)
     for start in range(0, n, step):
         # Mapped anew for every block: what one map has touched would stay in memory until it is closed.
-        whole = np.memmap(path, header.dtype, "r", header.start, (n, width), order="F")
+        whole = np.memmap(file, header.dtype, "r", header.start, (n, width), order="F")
         yield np.array(whole[start : start + step], order="C")

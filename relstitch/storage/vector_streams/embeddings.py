@@ -143,7 +143,7 @@ def embed_vectors(source: VectorSource, ids: Sequence[str], carrier: Carrier, ou
 
     Args:
         source: Any other file of vectors.
-        ids: One a row.
+        ids: One per row.
         carrier: What carries the vectors.
         output: What is written.
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from relstitch.artifacts import EncoderStamp
 from relstitch.artifacts.spaces import Matrix
-from relstitch.errors import ArtifactError, some
+from relstitch.errors import ArtifactError, counted, some
 
 Carry = Callable[[Matrix], Matrix]
 """From rows float32 [m, d], finite, to float32 [m, w]; each row by itself."""
@@ -115,8 +115,8 @@ def check_vectors(path: Path, what: str, shape: Sequence[int], dtype: np.dtype[A
     """
     if len(shape) != 2 or min(shape) < 1 or dtype.kind != "f" or dtype.itemsize > 8:
         raise ArtifactError(
-            f"{path}: {what} is {dtype} {list(shape)}; expected vectors [n, d] of float16, float32 or float64, one a "
-            "row and at least one row."
+            f"{path}: {what} is {dtype} {list(shape)}; expected vectors [n, d] of float16, float32 or float64, one "
+            "per row and at least one row."
         )
 
 
@@ -172,6 +172,6 @@ def carried_blocks(source: VectorSource, carrier: Carrier) -> Iterator[Matrix]:
         start += len(raw)
     if start != source.n:
         raise ArtifactError(
-            f"{source.path} is damaged: it says that it has {source.n} rows, and {start} are there. Write or copy it "
-            "again."
+            f"{source.path} is damaged: it says that it has {counted(source.n, 'row')}, and {start} "
+            f"{'is' if start == 1 else 'are'} there. Write or copy it again."
         )

@@ -178,8 +178,8 @@ def row_ids(source: VectorSource) -> list[str]:
     missing = [position for position, value in enumerate(ids) if value is None]
     if missing:
         raise ArtifactError(
-            f"{source.path}: its column {source.id_column!r} has no id in {some(by_number(missing))}; expected one a "
-            "row. Fill them in, or name another column with --id."
+            f"{source.path}: its column {source.id_column!r} has no id in {some(by_number(missing))}; expected one "
+            "per row. Fill them in, or name another column with --id."
         )
     return [str(value) for value in ids]
 
