@@ -530,7 +530,7 @@ def test_text_that_is_not_utf8(whole: dict[str, Path], path: Path) -> None:
             "cosine, angular, euclidean, l1, linf, dot, polynomial, rbf, whitened, mahalanobis",
         ),
         ("decoder", ("method",), "method", "logistic, svm, ridge, knn, mlp"),
-        ("decoder", ("task",), "task", "class, multilabel, real"),
+        ("decoder", ("task",), "task", "class, multilabel, real, image"),
         ("embeddings", ("rows", "targets", "kind"), "kind", "class, multilabel, real, image"),
         ("embeddings", ("encoder", "modality"), "modality", "text, image, vectors, graph"),
     ],

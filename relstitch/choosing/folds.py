@@ -94,4 +94,5 @@ def near_best(found: Mapping[Candidate, NDArray[np.float64]], *, errors: float) 
     means = mean_scores(found)
     best = found[max(means, key=lambda name: means[name])]
     leads = ((name, best - one) for name, one in found.items())
-    return [name for name, lead in leads if lead.mean() <= errors * lead.std(ddof=1) / np.sqrt(len(lead))]
+    # The hair more: one that is exactly so far behind counts, whatever the last digit says.
+    return [name for name, lead in leads if lead.mean() <= errors * lead.std(ddof=1) / np.sqrt(len(lead)) + 1e-12]
