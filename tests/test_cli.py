@@ -456,7 +456,12 @@ def stop_encoding(desk: Path, how: Callable[[subprocess.Popen[str]], None]) -> s
     )
     line = [sys.executable, "-m", "relstitch", "encode", "train.csv", "-m", "python:toy:slow", "-o", "out.safetensors",
             "--batch-size", "1"]  # fmt: skip
-    process = subprocess.Popen(line, cwd=desk, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    # A suite that a shell runs in the background inherits an ignored Ctrl-C, and so would the command.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        process = subprocess.Popen(line, cwd=desk, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    finally:
+        signal.signal(signal.SIGINT, before)
     for _ in range(600):
         if (desk / "under-way").exists():
             break
