@@ -1,6 +1,7 @@
 """What all tests share: a plain terminal, no network, and the way to real data."""
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,15 @@ def test_data() -> Path:
     if not folder:
         pytest.skip("RELSTITCH_TEST_DATA is not set: it names a folder with trec/, cifar10/, embeddings/")
     return Path(folder)
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A cache of its own, for what the experiment unpacks."""
+    folder = tmp_path_factory.mktemp("cache")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("RELSTITCH_CACHE", str(folder))
+        yield folder
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

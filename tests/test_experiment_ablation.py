@@ -1,6 +1,5 @@
 """Anchors and similarities varied: what must hold whatever the figures."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,15 +16,6 @@ from relstitch.experiments.materials import texts
 from relstitch.experiments.materials.sources import Found, Source
 
 SMALL = AblationSizes((5, 50), (5, 50), ("uniform", "farthest"), ("cosine",), 1)
-
-
-@pytest.fixture(scope="module")
-def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A cache of its own, for what the experiment unpacks."""
-    folder = tmp_path_factory.mktemp("cache")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("RELSTITCH_CACHE", str(folder))
-        yield folder
 
 
 @pytest.fixture(scope="module")

@@ -2,7 +2,6 @@
 
 import gzip
 import io
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -31,15 +30,6 @@ from relstitch.experiments.materials.picture_sources import picture_sources, png
 from relstitch.experiments.matrices import Plan
 from relstitch.experiments.matrix_tables import PLAIN, PUBLISHED
 from relstitch.stitching import StitchOptions, stitch
-
-
-@pytest.fixture(scope="module")
-def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A cache of its own, for what the experiment unpacks."""
-    folder = tmp_path_factory.mktemp("cache")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("RELSTITCH_CACHE", str(folder))
-        yield folder
 
 
 @pytest.fixture(scope="module")

@@ -1,6 +1,5 @@
 """Text encoders across architectures: what must hold whatever the figures, and where data comes from."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from statistics import fmean
@@ -25,15 +24,6 @@ from relstitch.experiments.matrix_tables import ABSOLUTE, PLAIN, PUBLISHED, patt
 from relstitch.experiments.text import EXPERIMENT
 
 PLAN = Plan(Part(90, 60, words=60), k=50, draws=1, seeds=1, auto_draws=0)
-
-
-@pytest.fixture(scope="module")
-def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A cache of its own, for what the experiment unpacks."""
-    folder = tmp_path_factory.mktemp("cache")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("RELSTITCH_CACHE", str(folder))
-        yield folder
 
 
 @pytest.fixture(scope="module")
