@@ -155,7 +155,8 @@ def evidence_of(target: Target, source: Source, asked: NDArray[np.float32], deco
 @pytest.mark.parametrize("decoder", ["ridge", "logistic", "knn"])
 def test_the_targets_rows_are_answered_as_held_out_anchors_are(decoder: str) -> None:
     found = evidence_of(*world(), decoder)
-    assert found.crossed.answers.share == pytest.approx(found.parts.share, abs=0.1)
+    # Two standard errors of a share of 60 anchors.
+    assert found.crossed.answers.share == pytest.approx(found.parts.share, abs=0.13)
     assert 0.3 < found.parts.share < 0.9
     # A quarter of every class of the 140 other rows, for each of five folds.
     assert 20 * 5 * 32 < len(found.crossed.answers.right) <= 20 * 5 * 35
