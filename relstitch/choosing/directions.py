@@ -6,6 +6,7 @@ import numpy as np
 
 from relstitch.artifacts import Targets
 from relstitch.choosing.sides import Target
+from relstitch.choosing.strength import evenly
 
 _DIRECTIONS, _ROWS = 32, 512
 
@@ -36,7 +37,7 @@ def in_few_directions(target: Target) -> Target:
         return target
     known = np.flatnonzero(target.targets.present)
     # Spread over all rows, which may stand class by class.
-    asked = known[np.unique(np.linspace(0, len(known) - 1, min(len(known), _ROWS)).astype(np.intp))]
+    asked = known[evenly(len(known), _ROWS)]
     pixels = target.targets.take(asked).numbers()
     mean = pixels.mean(axis=0)
     directions = np.linalg.svd(pixels - mean, full_matrices=False)[2][:_DIRECTIONS]

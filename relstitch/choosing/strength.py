@@ -160,3 +160,13 @@ def sample_of(rows: NDArray[np.intp], seed: int) -> NDArray[np.intp]:
     if len(rows) <= _TRAIN_ROWS:
         return rows
     return np.sort(np.random.default_rng(seed).choice(rows, _TRAIN_ROWS, replace=False))
+
+
+def evenly(n: int, most: int) -> NDArray[np.intp]:
+    """At most so many of n rows, evenly spread over all.
+
+    Example:
+        >>> evenly(10, 3).tolist()
+        [0, 4, 9]
+    """
+    return np.unique(np.linspace(0, n - 1, min(n, most)).astype(np.intp))

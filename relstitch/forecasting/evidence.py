@@ -12,7 +12,7 @@ from relstitch.artifacts.spaces import Matrix
 from relstitch.choosing import Source, Target, WayChoice
 from relstitch.choosing.folds import folds_of
 from relstitch.choosing.sides import crossing_without
-from relstitch.choosing.strength import draft_path
+from relstitch.choosing.strength import draft_path, evenly
 from relstitch.decoders import DecoderSettings, decision_values, method_of
 from relstitch.forecasting.crossings import Answers, Crossed, Values, crossed, gathered, margin_of
 from relstitch.forecasting.shift import shift_of
@@ -210,13 +210,3 @@ def _codes(decoder: Decoder, targets: Targets) -> NDArray[np.intp]:
 def _some(rows: NDArray[np.intp]) -> NDArray[np.intp]:
     """Enough of the rows to try on."""
     return rows[evenly(len(rows), _MOST)]
-
-
-def evenly(n: int, most: int) -> NDArray[np.intp]:
-    """At most so many of n rows, evenly spread over all.
-
-    Example:
-        >>> evenly(10, 3).tolist()
-        [0, 4, 9]
-    """
-    return np.unique(np.linspace(0, n - 1, min(n, most)).astype(np.intp))

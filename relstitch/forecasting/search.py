@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from relstitch.artifacts.spaces import Matrix
+from relstitch.choosing.strength import evenly
 from relstitch.errors import MismatchError
-from relstitch.forecasting.evidence import evenly
 from relstitch.translation import TranslatorSettings, apply_arrays, fit_arrays
 from relstitch.translation.vectors import directions, search_ranks, unlike
 
