@@ -69,7 +69,8 @@ class Steps:
         """
 
         def write(place: Path, made: Any, about: dict[str, Any]) -> None:
-            text = json.dumps({**about, "result": made, "sha256": _sum_of(made)}, allow_nan=False)
+            held = {**about, "result": made}
+            text = json.dumps({**held, "sha256": _sum_of(held)}, allow_nan=False)
             place.write_text(text, encoding="utf-8")
 
         return self._step(name, depends_on, make, (".json", write, _read_values))
@@ -146,8 +147,9 @@ def _sum_of(values: Any) -> str:
 
 def _read_values(file: Path) -> tuple[Any, dict[str, Any]]:
     held = json.loads(file.read_text(encoding="utf-8"))
-    if held["sha256"] != _sum_of(held["result"]):
-        raise KeyError(held["sha256"])
+    sha256 = held.pop("sha256")
+    if sha256 != _sum_of(held):
+        raise KeyError(sha256)
     return held["result"], held
 
 
