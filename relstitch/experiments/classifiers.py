@@ -43,7 +43,7 @@ class Setting:
 
 SETTINGS: Mapping[Size, Setting] = {
     "toy": Setting(400, 200, 40, 32, Course(4, 32, 4e-3), seeds=2),
-    "usual": Setting(4000, 2000, 200, 128, Course(10, 64, 3e-3)),
+    "usual": Setting(12_000, 2000, 200, 128, Course(10, 64, 3e-3)),
     "full": Setting(60_000, 10_000, 500, 500, Course(30, 128, 2e-3), seeds=5),
 }
 FORMS = ("absolute", "relative")

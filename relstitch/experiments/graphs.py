@@ -24,7 +24,6 @@ from relstitch.experiments.experiment import Experiment, Run
 from relstitch.experiments.gnn.recipes import ARCHITECTURES, ENCODINGS, TITLES, Architecture, Encoding, Recipe
 from relstitch.experiments.materials.citations import Citations, citations
 from relstitch.meeting import locate
-from relstitch.relative import project
 from relstitch.scoring import score
 
 Arrays = Mapping[str, NDArray[Any]]
@@ -189,25 +188,26 @@ def crossing(graph: Citations, encoding: Encoding, networks: Mapping[tuple[Archi
         encoding: Of the networks.
         networks: By architecture and seed, as `relstitch.experiments.gnn.training.train` gives them.
     """
-    projection = Recipe("gcn", encoding).projection
+    from relstitch.experiments.gnn.training import seen
+
     tested = graph.targets.take(graph.nodes("test"))
     figures = []
     for encoder in networks.values():
-        seen = encoder["rows"] if projection is None else project(encoder["rows"], encoder["anchors"], projection)
-        figures.append([answered(seen, classifier, tested) for classifier in networks.values()])
+        given = seen(encoding, encoder["rows"], encoder["anchors"])
+        figures.append([answered(given, classifier, tested) for classifier in networks.values()])
     table = np.array(figures)
     return Crossing(tuple(networks), table[:, :, 0], table[:, :, 1])
 
 
-def answered(seen: NDArray[Any], classifier: Arrays, tested: Targets) -> tuple[float, float]:
+def answered(given: NDArray[Any], classifier: Arrays, tested: Targets) -> tuple[float, float]:
     """Accuracy and weighted F1 of a network's classifier.
 
     Args:
-        seen: [n, w], what it sees.
+        given: [n, w], what it sees.
         classifier: ``weights`` [c, w] and ``bias`` [c].
         tested: The n classes.
     """
-    codes = np.argmax(seen @ classifier["weights"].T + classifier["bias"], axis=1).astype(np.int32)
+    codes = np.argmax(given @ classifier["weights"].T + classifier["bias"], axis=1).astype(np.int32)
     metrics = score(Prediction("class", codes, tested.names), tested).metrics
     return metrics["accuracy"], metrics["weighted_f1"]
 

@@ -3,11 +3,12 @@
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, get_args
 
-from relstitch.artifacts import ProjectionSpec
-
 Architecture = Literal["gcn", "gcnii", "gin", "gat"]
 Encoding = Literal["absolute", "relative", "centred"]
-"""What the classifier sees: the encoder's own vectors, or cosines to the anchors, without and with their mean off."""
+"""What the classifier sees: the encoder's own vectors, or cosines to the anchors, without and with their mean off.
+
+Each row of cosines is taken less its mean and by its spread.
+"""
 
 TITLES: dict[Architecture, str] = {"gcn": "GCN", "gcnii": "GCNII", "gin": "GIN", "gat": "GAT"}
 ARCHITECTURES: tuple[Architecture, ...] = get_args(Architecture)
@@ -27,7 +28,7 @@ class Recipe:
         depth: Layers that pass messages; 0 looks at no neighbour.
         dropout: Share of inputs dropped before each layer.
         rate: Learning rate.
-        decay: Weight decay.
+        decay: Weight decay of the encoder.
         epochs: Steps; 0 leaves the weights as they were drawn.
         choose: Whether the weights of the epoch that does best on validation nodes are kept, or the last ones.
     """
@@ -42,11 +43,6 @@ class Recipe:
     decay: float = 5e-4
     epochs: int = 200
     choose: bool = True
-
-    @property
-    def projection(self) -> ProjectionSpec | None:
-        """The projection between encoder and classifier; None where there is none."""
-        return None if self.encoding == "absolute" else ProjectionSpec("cosine", center=self.encoding == "centred")
 
     def to_json(self) -> dict[str, Any]:
         """Everything as plain JSON values."""

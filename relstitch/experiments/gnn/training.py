@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -11,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from relstitch.experiments.gnn.networks import GraphTensors, NodeEncoder, quiet
-from relstitch.experiments.gnn.recipes import Recipe
+from relstitch.experiments.gnn.recipes import Encoding, Recipe
 from relstitch.experiments.materials.citations import Citations
 from relstitch.layers import RelativeLayer
 
@@ -56,7 +57,12 @@ def train(lesson: Lesson, recipe: Recipe, *, keep: Index) -> dict[str, NDArray[n
     with _one_thread(), quiet(), torch.random.fork_rng():
         torch.manual_seed(recipe.seed)
         network = _Network(lesson, recipe)
-        optimiser = torch.optim.Adam(network.parameters(), lr=recipe.rate, weight_decay=recipe.decay)
+        # The head is not decayed: on rows of one length it can be sure of an answer only by large weights.
+        groups: list[dict[str, Any]] = [
+            {"params": network.encoder.parameters(), "weight_decay": recipe.decay},
+            {"params": network.head.parameters()},
+        ]
+        optimiser = torch.optim.Adam(groups, lr=recipe.rate)
         targets = lesson.labels[torch.from_numpy(lesson.train)]
         best, kept = (-1.0, 0.0), network.state_dict()
         for epoch in range(1, recipe.epochs + 1):
@@ -78,17 +84,45 @@ def train(lesson: Lesson, recipe: Recipe, *, keep: Index) -> dict[str, NDArray[n
     return {name: tensor.detach().cpu().numpy() for name, tensor in made.items()}
 
 
+def seen(encoding: Encoding, rows: NDArray[np.float32], anchors: NDArray[np.float32]) -> NDArray[np.float32]:
+    """What a classifier sees of an encoder's vectors: they themselves, or what the relative layer makes of them.
+
+    Args:
+        encoding: Of the classifier.
+        rows: [n, d], of any encoder.
+        anchors: [k, d], of the same one.
+
+    Returns:
+        [n, d] or [n, k].
+
+    Example:
+        >>> rows = np.eye(3, dtype=np.float32)
+        >>> seen("relative", rows, rows[:2]).round(1).tolist()
+        [[1.0, -1.0], [-1.0, 1.0], [0.0, 0.0]]
+    """
+    layer = _layer(encoding, len(anchors))
+    if layer is None:
+        return rows
+    made: NDArray[np.float32] = layer(torch.from_numpy(rows), torch.from_numpy(anchors)).numpy()
+    return made
+
+
+def _layer(encoding: Encoding, anchors: int) -> RelativeLayer | None:
+    """The paper's layer between encoder and classifier, its output normalised; None where the classifier has none."""
+    if encoding == "absolute":
+        return None
+    return RelativeLayer(anchors, "cosine", center=encoding == "centred", normalisation="layer")
+
+
 class _Network(nn.Module):
     """Encoder, the relative layer where there is one, and a linear classifier."""
 
     def __init__(self, lesson: Lesson, recipe: Recipe) -> None:
         super().__init__()
         self._lesson = lesson
-        spec = recipe.projection
-        width = recipe.width if spec is None else len(lesson.anchors)
         self.encoder = NodeEncoder(lesson.graph.features.shape[1], recipe)
-        self.relative = None if spec is None else RelativeLayer(width, spec.name, center=spec.center)
-        self.head = nn.Linear(width, lesson.classes)
+        self.relative = _layer(recipe.encoding, len(lesson.anchors))
+        self.head = nn.Linear(recipe.width if self.relative is None else self.relative.width, lesson.classes)
         self.to(lesson.labels.device)
 
     def forward(self, nodes: Index) -> Tensor:
