@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from relstitch.anchors.candidates import Candidates, Index
+from relstitch.anchors.farthest import farthest_order
 from relstitch.artifacts.spaces import Matrix
 from relstitch.errors import UsageError
 
@@ -96,18 +97,10 @@ def farthest(candidates: Candidates, k: int, seed: int) -> Index:
     """Exact farthest-point order: next is always the row whose nearest chosen one is farthest (Gonzalez 1985).
 
     Euclidean distance between centred unit vectors, so the same order as by centred cosine. The start is drawn by
-    the seed; ties go to the lowest row. One matrix-vector product a pick.
+    the seed; ties go to the lowest row.
     """
     unit = directions(candidates)
-    picks = np.empty(k, dtype=np.intp)
-    nearest = np.full(len(unit), -np.inf, dtype=np.float32)
-    pick = int(np.random.default_rng(seed).integers(len(unit)))
-    for step in range(k):
-        picks[step] = pick
-        np.maximum(nearest, unit @ unit[pick], out=nearest)
-        nearest[pick] = np.inf
-        pick = int(np.argmin(nearest))
-    return picks
+    return farthest_order(unit, k, int(np.random.default_rng(seed).integers(len(unit))))
 
 
 def kmeans(candidates: Candidates, k: int, seed: int) -> Index:

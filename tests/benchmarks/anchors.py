@@ -1,0 +1,76 @@
+"""Farthest-point anchors of many rows: rat-embed's function beside ours in one run, and whether the picks agree.
+
+Run it with: python tests/benchmarks/anchors.py [-n 1000000] [-d 384] [-k 300] [--pairs 3]
+
+The rows are made up: clusters of very different sizes about random middles, centred and scaled to length 1, so that
+both functions see the same geometry. It needs rat-embed 0.3.0 (pip install rat-embed).
+"""
+
+import argparse
+import statistics
+import time
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from relstitch.anchors.farthest import farthest_order
+
+_BLOCK = 50_000
+
+
+def clustered(n: int, d: int, clusters: int = 2000, seed: int = 0) -> NDArray[np.float32]:
+    """Unit rows in clusters whose sizes fall off as in natural data."""
+    rng = np.random.default_rng(seed)
+    middles = rng.normal(size=(clusters, d)).astype(np.float32)
+    shares = 1 / np.arange(1, clusters + 1) ** 0.7
+    labels = rng.choice(clusters, size=n, p=shares / shares.sum())
+    rows = np.empty((n, d), dtype=np.float32)
+    for first in range(0, n, _BLOCK):
+        part = slice(first, first + _BLOCK)
+        rows[part] = 0.7 * middles[labels[part]] + rng.standard_normal((len(labels[part]), d), dtype=np.float32)
+    rows -= rows.mean(axis=0)
+    rows /= np.linalg.norm(rows, axis=1, keepdims=True)
+    return rows
+
+
+def timed(work: Callable[[], Any]) -> tuple[float, Any]:
+    """Seconds, and what came out."""
+    start = time.perf_counter()
+    found = work()
+    return time.perf_counter() - start, found
+
+
+def main() -> None:
+    """Print medians and ratios."""
+    reading = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    reading.add_argument("-n", type=int, default=1_000_000)
+    reading.add_argument("-d", type=int, default=384)
+    reading.add_argument("-k", type=int, default=300)
+    reading.add_argument("--pairs", type=int, default=3)
+    given = reading.parse_args()
+    rows = clustered(given.n, given.d)
+    print(f"{given.n} × {given.d} → {given.k}")
+    _farthest(rows, given.k, given.pairs)
+
+
+def _farthest(rows: NDArray[np.float32], k: int, pairs: int) -> None:
+    from rat.sampling import farthest_point_sampling
+
+    ratios, same, seconds = [], [], []
+    for seed in range(pairs):
+        theirs, wanted = timed(lambda seed=seed: farthest_point_sampling(rows, k, seed=seed))
+        start = int(np.random.default_rng(seed).integers(len(rows)))
+        ours, found = timed(lambda start=start: farthest_order(rows, k, start))
+        ratios.append(theirs / ours)
+        same.append(int((found == wanted).sum()))
+        seconds.append((ours, theirs))
+    mine, peer = (statistics.median(column) for column in zip(*seconds, strict=True))
+    spread = f"{min(ratios):.1f} to {max(ratios):.1f}"
+    print(f"farthest: relstitch {mine:.2f} s, rat-embed {peer:.2f} s, {statistics.median(ratios):.1f} × ({spread}) as "
+          f"fast; the same picks: {min(same)} of {k}")  # fmt: skip
+
+
+if __name__ == "__main__":
+    main()
