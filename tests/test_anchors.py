@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from relstitch.anchors import STRATEGIES, PickOptions, more_draws, pick_anchors
-from relstitch.anchors.strategies import nearest_distinct
+from relstitch.anchors.clusters import nearest_distinct
 from relstitch.artifacts import Anchors, Embeddings, EncoderStamp, Rows, Targets
 from relstitch.errors import MismatchError, UsageError
 from relstitch.names import StrategyName

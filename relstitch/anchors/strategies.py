@@ -1,13 +1,12 @@
 """Ways to choose anchors: from the candidates, an order whose beginning is taken."""
 
-import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from relstitch.anchors.candidates import Candidates, Index
+from relstitch.anchors.clusters import clustered, nearest_distinct
 from relstitch.anchors.farthest import farthest_order
 from relstitch.artifacts.spaces import Matrix
 from relstitch.errors import UsageError
@@ -107,41 +106,12 @@ def kmeans(candidates: Candidates, k: int, seed: int) -> Index:
     """The nearest distinct candidates to k centroids of the centred unit vectors, largest cluster first.
 
     Each centroid takes the nearest candidate that no other has taken, so there are always k of them, also where
-    clusters come out empty. A smaller k uses the beginning: the samples of the largest clusters.
+    clusters come out empty. A smaller k uses the beginning: the samples of the largest clusters. Of more than 50 000
+    candidates a sample is clustered (`relstitch.anchors.clusters`); the nearest is looked for among all.
     """
-    from sklearn.cluster import KMeans
-    from sklearn.exceptions import ConvergenceWarning
-    from threadpoolctl import threadpool_limits
-
     unit = directions(candidates)
-    # One thread: sums in another order would end in other centroids. Candidates that differ in length only fall
-    # together as directions; the warning about it says nothing, the samples taken are distinct all the same.
-    with threadpool_limits(limits=1), warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)
-        fitted = KMeans(n_clusters=k, n_init=1, random_state=seed).fit(unit)
-    sizes = np.bincount(fitted.labels_, minlength=k)
-    return nearest_distinct(unit, fitted.cluster_centers_[np.argsort(-sizes, kind="stable")])
-
-
-def nearest_distinct(points: Matrix, centroids: NDArray[np.floating]) -> Index:
-    """Give each centroid in turn the nearest point that is still free: intp [k]; ties go to the lowest row.
-
-    Args:
-        points: float32 [c, d] unit vectors, c ≥ k.
-        centroids: [k, d], in the order in which they choose.
-
-    Example:
-        >>> nearest_distinct(np.eye(3, dtype=np.float32), np.array([[1.0, 0, 0], [1.0, 0.1, 0]])).tolist()
-        [0, 1]
-    """
-    squares = np.einsum("ij,ij->i", points, points)
-    taken = np.zeros(len(points), dtype=bool)
-    picks = np.empty(len(centroids), dtype=np.intp)
-    for step, centroid in enumerate(centroids.astype(points.dtype)):
-        distance = np.where(taken, np.inf, squares - 2.0 * (points @ centroid))
-        picks[step] = np.argmin(distance)
-        taken[picks[step]] = True
-    return picks
+    centroids, sizes = clustered(unit, k, seed)
+    return nearest_distinct(unit, centroids[np.argsort(-sizes, kind="stable")])
 
 
 def d_optimal(candidates: Candidates, k: int, seed: int) -> Index:  # noqa: ARG001 - nothing is drawn
