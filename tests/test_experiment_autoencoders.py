@@ -17,7 +17,7 @@ from relstitch.experiments.autoencoders import EXPERIMENT, SETTINGS, Net, Scene,
 from relstitch.experiments.materials.gallery import picture_anchors
 from relstitch.experiments.materials.mnist import mnist
 from relstitch.experiments.networks import Autoencoder, Dense, Plan
-from relstitch.experiments.training import learned, seeded, taught, train
+from relstitch.experiments.training import Course, learned, seeded, taught, train
 
 
 @pytest.fixture(scope="module")
@@ -55,6 +55,35 @@ def turned(model: Autoencoder, by: torch.Tensor) -> Autoencoder:
         last.weight.copy_(by)
     copy.encoder = nn.Sequential(copy.encoder, last)
     return copy
+
+
+def test_a_variance_beyond_all_bounds_does_not_end_in_nan(data: Path) -> None:
+    """Log variances of 1000 would overflow: exp(1000) is infinite, and so is the loss."""
+    scene = scene_of(data)
+    shown, anchors = pixels(scene)
+    with seeded(0):
+        model = scene.build(Net("VAE", "relative", "dense", 0), "cpu")
+        with torch.no_grad():
+            model.encoder[1].linear.bias[scene.setting.width :] = 1000.0
+        model.loss(shown, anchors).backward()
+    gradients = [parameter.grad for parameter in model.parameters()]
+    assert all(gradient is not None and bool(torch.isfinite(gradient).all()) for gradient in gradients)
+
+
+def test_a_step_whose_gradient_is_not_finite_is_left_out() -> None:
+    line = torch.nn.Linear(1, 1)
+    before, calls = float(line.weight.detach()), []
+
+    def loss_of(batch: torch.Tensor) -> torch.Tensor:
+        calls.append(len(batch))
+        broken = float("nan") if len(calls) == 2 else 1.0
+        return (line(torch.ones(len(batch), 1)) - 3).square().mean() * broken
+
+    with seeded(0):
+        train(line, loss_of, 8, Course(20, 4, 0.1), lambda _done, _all: None)
+    assert len(calls) == 40
+    assert np.isfinite(float(line.weight.detach()))
+    assert float(line.weight.detach()) != before
 
 
 @pytest.mark.parametrize("architecture", ["dense", "convolutional"])
@@ -211,9 +240,3 @@ def test_decoders_give_back_the_shape_that_encoders_were_given(
 def test_a_dense_layer_is_a_linear_map_and_a_curved_one() -> None:
     layer, X = Dense(3, 4, 2), torch.randn(5, 3)
     assert torch.allclose(layer(X), layer.linear(X) + layer.curved[2](nn.functional.elu(layer.curved[0](X))))
-
-
-@pytest.mark.slow
-def test_the_pattern_at_the_usual_size(tmp_path: Path) -> None:
-    report = EXPERIMENT.run(Run("usual", Steps(tmp_path)))
-    assert all(pattern.held for pattern in report.patterns), report.patterns

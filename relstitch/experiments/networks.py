@@ -12,6 +12,8 @@ from relstitch.layers import RelativeLayer
 Architecture = Literal["dense", "convolutional"]
 ARCHITECTURES: tuple[Architecture, ...] = get_args(Architecture)
 _CHANNELS = (16, 32)
+_WIDEST = 10.0
+"""Largest log variance of a variational embedding: a wild first step would else overflow, and all be NaN after."""
 
 
 @dataclass(frozen=True)
@@ -142,6 +144,7 @@ class Autoencoder(Standardised):
         if not self.variational:
             return functional.mse_loss(self.decoder(self._related(self.encoder(wanted), anchors)), wanted)
         means, logs = self.encoder(wanted).chunk(2, dim=1)
+        logs = logs.clamp(max=_WIDEST)
         drawn = means + torch.randn_like(means) * (0.5 * logs).exp()
         error = functional.mse_loss(self.decoder(self._related(drawn, anchors)), wanted)
         divergence: Tensor = 0.5 * (means.square() + logs.exp() - 1.0 - logs).sum(dim=1).mean()

@@ -66,8 +66,10 @@ def train(model: nn.Module, loss_of: Callable[[Tensor], Any], rows: int, course:
         for batch in torch.tensor_split(torch.randperm(rows), batches):
             optimiser.zero_grad()
             loss_of(batch).backward()
-            nn.utils.clip_grad_norm_(model.parameters(), _LONGEST)
-            optimiser.step()
+            length = nn.utils.clip_grad_norm_(model.parameters(), _LONGEST)
+            # One step along a gradient that is not finite would leave nothing but NaN.
+            if torch.isfinite(length):
+                optimiser.step()
             cycle.step()
         advance(epoch + 1, course.epochs)
     model.eval()
