@@ -16,7 +16,8 @@ from relstitch.anchors.clusters import clustered, nearest_distinct
 def mixture(n: int, groups: int, spread: float, seed: int = 0, d: int = 8) -> NDArray[np.float32]:
     rng = np.random.default_rng(seed)
     X = rng.normal(size=(groups, d))[rng.integers(groups, size=n)] + spread * rng.normal(size=(n, d))
-    return (X / np.linalg.norm(X, axis=1, keepdims=True)).astype(np.float32)
+    unit: NDArray[np.float32] = (X / np.linalg.norm(X, axis=1, keepdims=True)).astype(np.float32)
+    return unit
 
 
 def loss(X: NDArray[Any], centroids: NDArray[Any]) -> float:

@@ -34,7 +34,7 @@ def small_pools(patch: pytest.MonkeyPatch, *, least: int, share: int) -> None:
 def test_the_same_picks_as_by_looking_at_every_row(seed: int, n: int, least: int, share: int) -> None:
     """Coordinates are eighths, so that products are exact and ties, of which there are many, are ties."""
     rng = np.random.default_rng(seed)
-    unit = rng.integers(-3, 4, (n, 3)).astype(np.float32) / 8
+    unit = rng.integers(-3, 4, (n, 3)).astype(np.float32) / np.float32(8)
     k, start = int(rng.integers(1, n + 1)), int(rng.integers(n))
     with pytest.MonkeyPatch.context() as patch:
         small_pools(patch, least=least, share=share)

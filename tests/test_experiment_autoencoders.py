@@ -64,8 +64,8 @@ def test_a_variance_beyond_all_bounds_does_not_end_in_nan(data: Path) -> None:
     with seeded(0):
         model = scene.build(Net("VAE", "relative", "dense", 0), "cpu")
         with torch.no_grad():
-            model.encoder[1].linear.bias[scene.setting.width :] = 1000.0
-        model.loss(shown, anchors).backward()
+            dict(model.named_parameters())["encoder.1.linear.bias"][scene.setting.width :] = 1000.0
+        torch.autograd.backward(model.loss(shown, anchors))
     gradients = [parameter.grad for parameter in model.parameters()]
     assert all(gradient is not None and bool(torch.isfinite(gradient).all()) for gradient in gradients)
 
@@ -77,7 +77,8 @@ def test_a_step_whose_gradient_is_not_finite_is_left_out() -> None:
     def loss_of(batch: torch.Tensor) -> torch.Tensor:
         calls.append(len(batch))
         broken = float("nan") if len(calls) == 2 else 1.0
-        return (line(torch.ones(len(batch), 1)) - 3).square().mean() * broken
+        error: torch.Tensor = (line(torch.ones(len(batch), 1)) - 3).square().mean() * broken
+        return error
 
     with seeded(0):
         train(line, loss_of, 8, Course(20, 4, 0.1), lambda _done, _all: None)

@@ -88,12 +88,12 @@ def _loss(rows: Matrix, centroids: NDArray[np.floating]) -> float:
     return total / len(rows)
 
 
-def _distances(centroids: NDArray[np.floating], rows: Matrix) -> Matrix:
+def _distances(centroids: NDArray[np.floating], rows: Matrix) -> NDArray[np.floating]:
     """Squared Euclidean distances [k, n]."""
-    made: Matrix = centroids @ rows.T
+    made: NDArray[np.floating] = centroids @ rows.T
     made *= -2.0
     made += np.einsum("ij,ij->i", rows, rows)
-    made += np.einsum("ij,ij->i", centroids, centroids)[:, None]
+    made += (centroids**2).sum(axis=1)[:, None]
     return made
 
 
@@ -113,10 +113,11 @@ def nearest_distinct(points: Matrix, centroids: NDArray[np.floating]) -> Index:
     picks = np.empty(len(centroids), dtype=np.intp)
     for step, near in enumerate(_nearest(points, centroids)):
         free = near[~taken[near]]
-        if not len(free):
+        if len(free):
+            picks[step] = free[0]
+        else:
             distances = _distances(centroids[step : step + 1], points)[0]
-            free = np.argmin(np.where(taken, np.inf, distances))[None]
-        picks[step] = free[0]
+            picks[step] = np.argmin(np.where(taken, np.inf, distances))
         taken[picks[step]] = True
     return picks
 
