@@ -5,10 +5,7 @@ from typing import Any, Literal, get_args
 
 Architecture = Literal["gcn", "gcnii", "gin", "gat"]
 Encoding = Literal["absolute", "relative", "centred"]
-"""What the classifier sees: the encoder's own vectors, or cosines to the anchors, without and with their mean off.
-
-Each row of cosines is taken less its mean and by its spread.
-"""
+"""What the classifier sees: the encoder's own vectors, or cosines to the anchors, without and with their mean off."""
 
 TITLES: dict[Architecture, str] = {"gcn": "GCN", "gcnii": "GCNII", "gin": "GIN", "gat": "GAT"}
 ARCHITECTURES: tuple[Architecture, ...] = get_args(Architecture)

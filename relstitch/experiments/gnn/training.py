@@ -97,8 +97,8 @@ def seen(encoding: Encoding, rows: NDArray[np.float32], anchors: NDArray[np.floa
 
     Example:
         >>> rows = np.eye(3, dtype=np.float32)
-        >>> seen("relative", rows, rows[:2]).round(1).tolist()
-        [[1.0, -1.0], [-1.0, 1.0], [0.0, 0.0]]
+        >>> seen("relative", rows, rows[:2]).tolist()
+        [[1.0, 0.0], [0.0, 1.0], [0.0, 0.0]]
     """
     layer = _layer(encoding, len(anchors))
     if layer is None:
@@ -108,10 +108,12 @@ def seen(encoding: Encoding, rows: NDArray[np.float32], anchors: NDArray[np.floa
 
 
 def _layer(encoding: Encoding, anchors: int) -> RelativeLayer | None:
-    """The paper's layer between encoder and classifier, its output normalised; None where the classifier has none."""
+    """The paper's layer between encoder and classifier; None where there is none."""
     if encoding == "absolute":
         return None
-    return RelativeLayer(anchors, "cosine", center=encoding == "centred", normalisation="layer")
+    # Its output as it is: by its own mean and spread, what early layers leave nearly alike would be blown up, and GIN
+    # and GAT then learn nothing.
+    return RelativeLayer(anchors, "cosine", center=encoding == "centred")
 
 
 class _Network(nn.Module):
