@@ -29,7 +29,8 @@ class RelativeLayer(nn.Module):
 
     Its values are those of `relstitch.project`, for every projection of the registry. The gradient is 0 where there
     is none to give: at the zero vector, which has no direction, and where a row meets an anchor (angle or distance
-    0). Half-precision rows are compared in float32.
+    0). Half-precision rows are compared in float32. A row that is not finite has no similarities and becomes NaN, as
+    all rows do where an anchor is not finite.
 
     Args:
         anchors: How many, k.
@@ -48,7 +49,7 @@ class RelativeLayer(nn.Module):
         width: Of what comes out: k × the number of spaces side by side.
 
     Raises:
-        UsageError: No anchors, or a projection, a pooling or a normalisation that does not exist.
+        UsageError: No number of anchors, or a projection, a pooling or a normalisation that does not exist.
 
     Source: Moschella et al. 2023 (arXiv 2209.15430), sections 3 and 4.3, and appendix for subspaces and quantising;
     straight-through: Bengio et al. 2013 (arXiv 1308.3432).
@@ -83,6 +84,11 @@ class RelativeLayer(nn.Module):
         detach_anchors: bool = False,
     ) -> None:
         super().__init__()
+        if not isinstance(anchors, int):
+            raise UsageError(
+                f"A relative layer is made for a number of anchors; a thing of type {type(anchors).__name__} was "
+                "given. Say how many anchors there are, and give their vectors when the layer is called."
+            )
         if anchors < 1:
             raise UsageError(f"A relative layer needs at least 1 anchor, not {anchors}.")
         for what, chosen, known in (("pooling", pooling, Pooling), ("normalisation", normalisation, Normalisation)):
@@ -117,7 +123,7 @@ class RelativeLayer(nn.Module):
             [n, w], w = `width`, in the rows' type (float32 for whole numbers).
 
         Raises:
-            MismatchError: Other shapes than these.
+            MismatchError: Other shapes than these, or no tensors.
             UsageError: One row alone, where each column is normalised over the rows.
 
         Example:
@@ -139,11 +145,18 @@ class RelativeLayer(nn.Module):
                 for name, own in self._factors
                 for space in self._pooled([_twin_of(name)(x, a, **own) for x, a in parts])
             ]
-            values = self._normalised(torch.cat(spaces, dim=1))
+            values = self._normalised(torch.cat(spaces, dim=1) + _lost(X) + _lost(A).sum())
         return values.to(rows.dtype) if rows.dtype.is_floating_point else values
 
     def _check(self, rows: Tensor, anchors: Tensor) -> None:
-        if rows.ndim != 2 or anchors.ndim != 2:
+        given: tuple[object, ...] = (rows, anchors)
+        strange = [type(side).__name__ for side in given if not isinstance(side, Tensor)]
+        if strange:
+            raise MismatchError(
+                f"The layer was given a thing of type {strange[0]}; expected two torch tensors, rows [n, d] and "
+                "anchors [k, d]. Make one with torch.as_tensor."
+            )
+        if rows.ndim != 2 or anchors.ndim != 2 or not rows.shape[1]:
             raise MismatchError(
                 f"The rows have the shape {list(rows.shape)} and the anchors {list(anchors.shape)}; expected [n, d] "
                 "and [k, d]: flatten what the encoder gives."
@@ -198,6 +211,11 @@ class RelativeLayer(nn.Module):
     def extra_repr(self) -> str:
         """What `print` shows of it."""
         return f"{self.anchors} anchors, {self.spec}, pooling={self.pooling}, normalisation={self.normalisation}"
+
+
+def _lost(X: Tensor) -> Tensor:
+    """[n, 1]: NaN for rows that are not finite, else 0: a comparison could make an ordinary number of them."""
+    return (X.detach() * 0.0).sum(dim=1, keepdim=True)
 
 
 def _or_one(values: Tensor) -> Tensor:

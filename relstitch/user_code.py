@@ -8,6 +8,9 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from relstitch.errors import RelstitchError, summary
 
 PREFIX = "python:"
@@ -75,3 +78,21 @@ def made_by(
     with running(text, f"{factory_name}()", error, spare=spare):
         made = factory()
     return module, factory_name, made
+
+
+def plain_array(given: Any) -> NDArray[Any]:
+    """What the user's code gave as a NumPy array of the same kind of numbers.
+
+    Args:
+        given: A torch tensor, which may be sparse, on a device, need gradients, or be a bfloat16, which NumPy does
+            not know; a SciPy sparse matrix; or whatever NumPy reads.
+
+    Example:
+        >>> plain_array([[1, 2]]).shape
+        (1, 2)
+    """
+    if not hasattr(given, "detach"):
+        return np.asarray(given.toarray() if hasattr(given, "toarray") else given)
+    tensor = given.detach().cpu().to_dense()
+    known = "bfloat16" not in str(getattr(tensor, "dtype", ""))
+    return np.asarray((tensor if known else tensor.float()).numpy())

@@ -265,6 +265,19 @@ def test_a_factory_gives_a_dict_or_data(module: Write) -> None:
     assert splits(read(spec.replace(":plain", ":data"))) == ["train", "rest"]
 
 
+def test_features_of_a_factory_in_half_precision_or_sparse(module: Write) -> None:
+    source = """
+    import scipy.sparse, torch
+    def graph(x): return {"edges": [[0, 1], [1, 0]], "x": x}
+    def half(): return graph(torch.eye(2, dtype=torch.bfloat16, requires_grad=True))
+    def sparse(): return graph(torch.eye(2).to_sparse())
+    def csr(): return graph(scipy.sparse.eye(2, format="csr"))
+    """
+    spec = module(source, "half")
+    for name in ("half", "sparse", "csr"):
+        assert graph_of(read(spec.replace(":half", f":{name}"))).features.tolist() == [[1, 0], [0, 1]]
+
+
 def test_what_a_factory_gives_that_is_no_graph(module: Write) -> None:
     source = """
     def number(): return 3

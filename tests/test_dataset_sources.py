@@ -82,6 +82,9 @@ def test_a_drive_of_windows_is_no_split(monkeypatch: pytest.MonkeyPatch) -> None
 def test_a_missing_file_and_what_is_near() -> None:
     write("train.csv", "text\na\n")
     assert refusal("trian.csv") == "There is no file or folder trian.csv. Did you mean train.csv?"
+    assert refusal("python:mine") == (
+        "There is no file or folder python:mine. Name a factory of your own as python:MODULE:FACTORY."
+    )
     assert refusal("train=data.jsonl") == "There is no file or folder data.jsonl. Check the path."
     assert refusal("nowhere/a.csv") == "There is no nowhere/a.csv: the folder nowhere does not exist. Check the path."
 

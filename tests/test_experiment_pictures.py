@@ -106,8 +106,22 @@ def test_cifar10_of_several_sizes(tmp_path: Path) -> None:
     with pytest.raises(DatasetError) as caught:
         cifar10(tmp_path)
     assert str(caught.value) == (
-        f"{folder} has pictures of 2 sizes in the splits test, train; expected one size, a folder train and a folder "
-        "test, and in each a folder a class."
+        f"{folder} has pictures of 2 sizes in the splits test, train, with folders for classes; expected one size, a "
+        "folder train and a folder test, and in each a folder a class."
+    )
+
+
+def test_cifar10_without_classes(tmp_path: Path) -> None:
+    folder = write_folders(tmp_path / "cifar10", ("cat",), 1)
+    for split in ("train", "test"):
+        for place in list((folder / split / "cat").iterdir()):
+            place.rename(folder / split / place.name)
+        (folder / split / "cat").rmdir()
+    with pytest.raises(DatasetError) as caught:
+        cifar10(tmp_path)
+    assert str(caught.value) == (
+        f"{folder} has pictures of 1 size in the splits test, train, with no folders for classes; expected one size, a "
+        "folder train and a folder test, and in each a folder a class."
     )
 
 
@@ -175,6 +189,17 @@ def test_damaged_idx_files_are_refused_in_words(tmp_path: Path) -> None:
         f"{folder / images} is no whole IDX file of bytes in 3 dimensions: its sizes say [], and 0 bytes follow. "
         "Download it again."
     )
+    assert broken(folder, images, gzip.compress(b"\0\0\x08\x03ab")) == (
+        f"{folder / images} is no whole IDX file of bytes in 3 dimensions: its sizes say [24930], and 0 bytes follow. "
+        "Download it again."
+    )
+    for n, side in ((10, 9), (0, 28)):
+        other = gzip.compress(idx(np.zeros((n, side, side), dtype=np.uint8)))
+        (folder / labels).write_bytes(gzip.compress(idx(np.zeros(n, dtype=np.uint8))))
+        assert broken(folder, images, other) == (
+            f"{folder} holds pictures of train of shape [20, 28, 28] and of t10k of shape [{n}, {side}, {side}]; "
+            "expected one size, and pictures in both. Download the four files again."
+        )
     (folder / images).write_bytes(whole)
     assert broken(folder, labels, gzip.compress(idx(np.full(10, 12, dtype=np.uint8)))) == (
         f"{folder} holds 10 pictures and 10 labels of t10k, up to 12; expected as many labels as pictures, below 10. "

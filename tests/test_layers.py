@@ -265,6 +265,16 @@ def test_what_a_layer_cannot_be_made_of(options: dict[str, Any], text: str) -> N
     assert str(caught.value) == text
 
 
+def test_a_layer_is_made_for_a_number_of_anchors() -> None:
+    given: Any = torch.ones(4, 3)
+    with pytest.raises(UsageError) as caught:
+        RelativeLayer(given)
+    assert str(caught.value) == (
+        "A relative layer is made for a number of anchors; a thing of type Tensor was given. Say how many anchors there "
+        "are, and give their vectors when the layer is called."
+    )
+
+
 @pytest.mark.parametrize(("shapes", "layer", "text"), [
     (
         ((5, 2, 3), (4, 3)),
@@ -287,11 +297,41 @@ def test_what_a_layer_cannot_be_made_of(options: dict[str, Any], text: str) -> N
         RelativeLayer(4, "cosine:subspaces=2"),
         "The vectors are 3 wide, which 2 subspaces of equal width do not divide. Choose a divisor of the width.",
     ),
-], ids=["shape", "anchors", "widths", "subspaces"])  # fmt: skip
+    (
+        ((5, 0), (4, 0)),
+        RelativeLayer(4),
+        "The rows have the shape [5, 0] and the anchors [4, 0]; expected [n, d] and [k, d]: flatten what the encoder "
+        "gives.",
+    ),
+], ids=["shape", "anchors", "widths", "subspaces", "nothing"])  # fmt: skip
 def test_what_does_not_fit_the_layer(shapes: tuple[tuple[int, ...], ...], layer: RelativeLayer, text: str) -> None:
     with pytest.raises(MismatchError) as caught:
         layer(torch.zeros(shapes[0]), torch.zeros(shapes[1]))
     assert str(caught.value) == text
+
+
+def test_arrays_are_no_tensors() -> None:
+    given: Any = np.ones((4, 3), dtype=np.float32)
+    with pytest.raises(MismatchError) as caught:
+        RelativeLayer(4)(torch.ones(5, 3), given)
+    assert str(caught.value) == (
+        "The layer was given a thing of type ndarray; expected two torch tensors, rows [n, d] and anchors [k, d]. Make "
+        "one with torch.as_tensor."
+    )
+
+
+@pytest.mark.parametrize("text", [*NAMES, *WITH_PARAMETERS])
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_what_is_not_finite_is_never_made_an_ordinary_number(text: str, value: float) -> None:
+    """An encoder that has diverged must not go on with similarities of 0."""
+    X, A = normal(0, 5, 6), normal(1, 7, 6)
+    layer = RelativeLayer(7, text)
+    whole = layer(X, A)
+    X[1, 0] = value
+    assert torch.equal(layer(X, A)[[0, 2, 3, 4]], whole[[0, 2, 3, 4]])
+    assert layer(X, A)[1].isnan().all()
+    A[2, 0] = value
+    assert layer(normal(0, 5, 6), A).isnan().all()
 
 
 @pytest.mark.parametrize("normalisation", ["instance", "batch"])

@@ -338,6 +338,9 @@ def test_pictures_as_targets() -> None:
     assert one is not None
     assert one.values.shape == (1, 2, 2, 1)
     assert refusal(lambda: pixel_targets(found, size=0)) == "Pictures of size 0 were asked for; a size is at least 1."
+    assert refusal(lambda: pixel_targets(found, size=100_000)) == (
+        "2 pictures of 100000 × 100000 pixels take 56 GB; at most 8 GB are held. Choose a smaller size (--size)."
+    )
     assert refusal(lambda: pixel_targets(replace(found, modality="text")), DatasetError) == (
         "shelf: the items are of kind 'text'; expected pictures."
     )
@@ -375,8 +378,13 @@ def test_targets_of_other_rows_and_of_other_content() -> None:
     back = StitchOptions("ridge", task="reconstruct", targets=rows)
     assert refusal(lambda: stitch(files, anchors, replace(back, targets=strangers)), MismatchError) == (
         "one and the targets share no id: 240 rows (train:0, train:1, train:2, train:3, train:4 … and 235 more) met "
-        "240 rows (xtest:79, xtest:78, xtest:77, xtest:76, xtest:75 … and 235 more). Files meet on ids: encode the "
-        "same dataset, with the same id column, for both."
+        "240 targets (xtest:79, xtest:78, xtest:77, xtest:76, xtest:75 … and 235 more). Targets meet rows by id: name "
+        "the source that was encoded, or give the targets the ids of the rows (in .npz: an array ids)."
+    )
+    learned = rows.take(np.flatnonzero([name.startswith("train") for name in rows.ids]))
+    assert refusal(lambda: stitch(files, anchors, replace(back, targets=learned))) == (
+        "The targets meet no row to use in split 'test' of all files: 80 rows in it, of 240 in splits test, train. Give "
+        "targets of these rows too, with their ids."
     )
     hashes = np.array([content_hash(name.encode()) for name in files["one"].rows.ids])
     hashed = {name: replace(one, rows=replace(one.rows, hashes=hashes)) for name, one in files.items()}
@@ -389,6 +397,18 @@ def test_targets_of_other_rows_and_of_other_content() -> None:
     other = replace(rows, hashes=np.array([content_hash(f"a picture of {name}".encode()) for name in rows.ids]))
     notes = stitch(hashed, anchors, replace(back, targets=other)).notes
     assert "The targets hold other content than the rows of one: they met on ids alone." in notes
+
+
+def test_targets_that_do_not_vary_have_no_r2() -> None:
+    files, anchors = two()
+    rows = values_of(files["one"])
+    assert rows.targets is not None
+    values = rows.targets.values.copy()
+    values[:, 0] = 3.0
+    note = "R² does not exist where a column of the targets has one value in all test rows; RMSE is given alone."
+    constant = replace(rows, targets=replace(rows.targets, values=values))
+    assert note in stitch(files, anchors, replace(BACK, targets=constant)).notes
+    assert note not in stitch(files, anchors, replace(BACK, targets=rows)).notes
 
 
 def test_gates_on_the_error() -> None:
@@ -441,6 +461,7 @@ def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     values = {"vectors": hidden.astype(np.float32), "ids": rows.ids.astype(str)}
     np.savez("values.npz", **values)
     Path("words.txt").write_text("a word\nanother\n", encoding="utf-8")
+    Path("table.csv").write_text("id,u,v\ntrain/000.png,1,2\n", encoding="utf-8")
     return tmp_path
 
 
@@ -524,6 +545,17 @@ def test_real_values_from_a_file(desk: Path, source: str) -> None:
             (*TASK, "--targets", "words.txt"),
             "words.txt holds items of kind 'text', which no decoder gives back. Name pictures or vectors with "
             "--targets; columns of numbers are encoded with the rows (encode --target).",
+        ),
+        (
+            (*TASK, "--targets", "table.csv"),
+            "No pictures are named by a table of --targets: table.csv: 2 columns may hold the items (u, v); columns "
+            "found: id, u, v (the first line is read as the header; if it is none, say --no-header). Name it with "
+            "--text, or with --image for pictures. Here a table can only name pictures; columns of numbers are encoded "
+            "with the rows (encode --target), or given as .npz (arrays vectors and ids).",
+        ),
+        (
+            (*TASK, "--targets", "nowhere.npz"),
+            "There is no file or folder nowhere.npz. Check the path.",
         ),
         (
             (*TASK, "--targets", "values.npz", "--pictures", "x.png"),

@@ -5,8 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from relstitch.errors import UsageError
+from relstitch.errors import DatasetError, UsageError
 from relstitch.names import TaskName
+
+_TABLES = {".csv", ".tsv", ".jsonl", ".json", ".parquet"}
 
 
 @dataclass(frozen=True)
@@ -74,7 +76,15 @@ def open_targets(given: GoalGiven, spaces: Mapping[str, Any]) -> Any:
 
     if given.task == "labels" or not given.targets:
         return None
-    opened = open_source(list(given.targets), ReadOptions())
+    try:
+        opened = open_source(list(given.targets), ReadOptions())
+    except DatasetError as error:
+        if not any(Path(name).suffix.lower() in _TABLES for name in given.targets):
+            raise
+        raise UsageError(
+            f"No pictures are named by a table of --targets: {error} Here a table can only name pictures; columns of "
+            "numbers are encoded with the rows (encode --target), or given as .npz (arrays vectors and ids)."
+        ) from error
     for note in opened.notes if isinstance(opened, Dataset) else ():
         tell(note)
     if isinstance(opened, Dataset) and opened.modality == "image":

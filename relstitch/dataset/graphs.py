@@ -50,7 +50,7 @@ from relstitch.dataset.items import DEFAULT_SPLIT, Journal, Label, check_ids
 from relstitch.dataset.options import ReadOptions
 from relstitch.dataset.sources import Source
 from relstitch.errors import DatasetError, UsageError, counted, some
-from relstitch.user_code import made_by, running
+from relstitch.user_code import made_by, plain_array, running
 
 Arrays = Mapping[str, NDArray[Any]]
 REST = "rest"
@@ -139,17 +139,12 @@ def _made(source: Source) -> Arrays:
     with running(source.name, f"reading what {factory}() gave", DatasetError):
         given = made.to_dict() if hasattr(made, "to_dict") else made
         if isinstance(given, Mapping):
-            arrays = {str(key): _plain(value) for key, value in given.items() if value is not None}
+            arrays = {str(key): plain_array(value) for key, value in given.items() if value is not None}
             return {key: array for key, array in arrays.items() if array.ndim}
     raise DatasetError(
         f"{source.name}: {factory}() gave a thing of type {type(made).__name__}; expected a torch-geometric Data, or "
         "a dict of arrays (edge_index, x, y, train_mask …)."
     )
-
-
-def _plain(value: Any) -> NDArray[Any]:
-    # A torch tensor may be on a device, sparse, or need gradients.
-    return np.asarray(value.detach().cpu().to_dense().numpy() if hasattr(value, "detach") else value)
 
 
 def _graph(source: Source, arrays: Arrays) -> Graph:

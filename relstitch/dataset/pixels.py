@@ -8,8 +8,11 @@ import numpy as np
 from relstitch.artifacts import Rows, Targets
 from relstitch.dataset.contents import Dataset, ImageRef
 from relstitch.dataset.pictures import open_image, quiet_decoding
-from relstitch.errors import DatasetError, UsageError
+from relstitch.errors import DatasetError, UsageError, counted
 from relstitch.names import MAX_PIXELS
+
+_LARGEST = 8 * 2**30
+"""Bytes that all pictures together may take: a size costs nothing to write."""
 
 
 def pixel_targets(
@@ -34,7 +37,7 @@ def pixel_targets(
 
     Raises:
         DatasetError: The items are no pictures, or one cannot be decoded.
-        UsageError: A size below 1.
+        UsageError: A size below 1, or one at which the pictures would fill the memory.
 
     Example:
         >>> import io
@@ -49,6 +52,12 @@ def pixel_targets(
         raise DatasetError(f"{dataset.source}: the items are of kind {dataset.modality!r}; expected pictures.")
     if size < 1:
         raise UsageError(f"Pictures of size {size} were asked for; a size is at least 1.")
+    taken = len(dataset) * size * size * (1 if grey else 3)
+    if taken > _LARGEST:
+        raise UsageError(
+            f"{counted(len(dataset), 'picture')} of {size} × {size} pixels take {taken / 2**30:.0f} GB; at most "
+            f"{_LARGEST // 2**30} GB are held. Choose a smaller size (--size)."
+        )
     present = np.ones(len(dataset), dtype=bool)
     if wanted is not None:
         asked = set(wanted)

@@ -159,6 +159,8 @@ def _missing(location: str, path: Path) -> str:
         return f"There is no {location}: the folder {parent} does not exist. Check the path."
     near = difflib.get_close_matches(path.name, sorted(entry.name for entry in parent.iterdir()), n=3, cutoff=0.6)
     hint = f"Did you mean {some(near)}?" if near else "Check the path."
+    if location.startswith("python:"):
+        hint = "Name a factory of your own as python:MODULE:FACTORY."
     return f"There is no file or folder {location}. {hint}"
 
 

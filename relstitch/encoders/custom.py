@@ -20,7 +20,7 @@ from relstitch.encoders.protocol import EncodedBatch
 from relstitch.encoders.spec import ModelSpec
 from relstitch.errors import EncoderError
 from relstitch.names import Modality
-from relstitch.user_code import made_by, running
+from relstitch.user_code import made_by, plain_array, running
 
 
 class CustomEncoder:
@@ -49,7 +49,7 @@ class CustomEncoder:
 
     def _embed(self, method: str, items: Any, expected: tuple[str, int]) -> NDArray[np.float32]:
         with _user_code(self._spec, method):
-            vectors = _as_array(getattr(self._model, method)(items))
+            vectors = plain_array(getattr(self._model, method)(items))
         self._check(method, vectors, expected)
         self._stamp = replace(self._stamp, dimension=vectors.shape[1])
         # What does not fit into float32 becomes infinite, and such rows are refused by id.
@@ -74,12 +74,6 @@ class CustomEncoder:
 
 def _as_given(items: Any) -> Any:
     return items if isinstance(items, np.ndarray) else list(items)
-
-
-def _as_array(given: Any) -> NDArray[Any]:
-    # A torch tensor may be on a device, need gradients, or be a bfloat16, which numpy does not know.
-    plain = given.detach().cpu().float() if hasattr(given, "detach") else given
-    return np.asarray(plain)
 
 
 def load_custom(spec: ModelSpec, modality: Modality) -> CustomEncoder:

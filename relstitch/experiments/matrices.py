@@ -10,7 +10,7 @@ from typing import Any
 from relstitch.anchors import pick_anchors
 from relstitch.artifacts import Anchors, Embeddings, StitchReport
 from relstitch.artifacts.experiments import Size
-from relstitch.errors import DatasetError, EncoderError
+from relstitch.errors import DatasetError, RelstitchError
 from relstitch.experiments.encodings import Part, digest_of, encodings
 from relstitch.experiments.experiment import Run
 from relstitch.experiments.materials.encoders import FrozenEncoder, installed
@@ -114,11 +114,9 @@ def matrices(
         if len(used) < 2:
             continue
         try:
-            files = encodings(given, source, used, plan.part)
-        except (DatasetError, EncoderError) as error:
-            notes.append(f"{source.name} was left out: {error}")
-            continue
-        made.append(measured_matrix(given, source, files, plan))
+            made.append(measured_matrix(given, source, encodings(given, source, used, plan.part), plan))
+        except RelstitchError as error:
+            notes.append(f"{source.name} ({source.origin}) was left out: {error}")
     notes += lacking if needed else ()
     if not made:
         raise DatasetError(f"Nothing to stitch is there. {' '.join(notes)}")

@@ -61,6 +61,12 @@ def _with_targets(name: str, rows: Rows, source: Rows, notes: list[str]) -> Rows
     goal = source.targets
     if goal is None:  # options have refused it
         return rows
+    if not any(row in source.position for row in rows.ids.tolist()):
+        raise MismatchError(
+            f"{name} and the targets share no id: {counted(len(rows), 'row')} ({some(rows.ids)}) met "
+            f"{counted(len(source), 'target')} ({some(source.ids)}). Targets meet rows by id: name the source that "
+            "was encoded, or give the targets the ids of the rows (in .npz: an array ids)."
+        )
     # Targets are what is to be drawn, not what was encoded: they may be of other content, if all of them are.
     meeting = meet(rows, replace(source, hashes=np.full_like(source.hashes, "")), names=(name, _CALLED))
     here, there = rows.hashes[meeting.left], source.hashes[meeting.right]

@@ -84,6 +84,8 @@ def notes_on_unseen(unseen: Mapping[str, int], without: Mapping[Key, float], met
 
 def notes_on_scores(report: StitchReport) -> Iterator[str]:
     """What the figures themselves say: centring, the floor, retention."""
+    if any(cell.scores and cell.scores[report.metric].mean is None for cell in report.cells):
+        yield "R² does not exist where a column of the targets has one value in all test rows; RMSE is given alone."
     yield from _centring(report)
     yield from _compared(report)
     yield from _past_their_ceiling(report)

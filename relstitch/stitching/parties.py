@@ -117,8 +117,8 @@ def gather_pair(
     there = score.in_splits(options.test_split) & targets[test[0]].present
     are_anchors = there & _among(score, anchors[test[0]])
     scored = there & ~are_anchors
-    _check_some(learn, taught, options.train_split, train[0])
-    _check_some(score, scored, options.test_split, test[0])
+    _check_some(learn, taught, options.train_split, train[0], options)
+    _check_some(score, scored, options.test_split, test[0], options)
     same = learn.fingerprint == score.fingerprint
     repeated = scored & _repeats(score, learn.take(taught), by_id=same)
     counts = {"train": int(taught.sum()), "test": int(scored.sum())}
@@ -139,8 +139,8 @@ def _choose_rows(
     in_train, in_test = rows.in_splits(options.train_split), rows.in_splits(options.test_split)
     are_anchors = in_test & _among(rows, draws)
     train, test = in_train & labelled, in_test & labelled & ~are_anchors
-    _check_some(rows, train, options.train_split, "all files")
-    _check_some(rows, test, options.test_split, "all files")
+    _check_some(rows, train, options.train_split, "all files", options)
+    _check_some(rows, test, options.test_split, "all files", options)
     repeated = test & _repeats(rows, rows.take(train), by_id=options.train_split == options.test_split)
     unlabelled = {"unlabelled_train": in_train & ~labelled, "unlabelled_test": in_test & ~labelled}
     counts = {"train": int(train.sum()), "test": int(test.sum())}
@@ -170,10 +170,15 @@ def _overlaps(repeated: Mask, are_anchors: Mask, scored: Mask) -> tuple[dict[str
     return counts, notes
 
 
-def _check_some(rows: Rows, chosen: Mask, split: str, name: str) -> None:
+def _check_some(rows: Rows, chosen: Mask, split: str, name: str, options: StitchOptions) -> None:
     if chosen.any():
         return
     inside = int(rows.in_splits(split).sum())
+    if inside and options.targets is not None:
+        raise UsageError(
+            f"The targets meet no row to use in split {split!r} of {name}: {counted(inside, 'row')} in it, of "
+            f"{len(rows)} in splits {some(rows.split_names)}. Give targets of these rows too, with their ids."
+        )
     raise UsageError(
         f"No labelled row to use in split {split!r} of {name}: {counted(inside, 'row')} in it, of {len(rows)} in "
         f"splits {some(rows.split_names)}. Name the splits with --train-split and --test-split."

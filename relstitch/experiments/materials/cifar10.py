@@ -7,7 +7,7 @@ import numpy as np
 from relstitch.dataset import read_dataset
 from relstitch.dataset.contents import ImageRef
 from relstitch.dataset.pictures import open_image
-from relstitch.errors import DatasetError
+from relstitch.errors import DatasetError, counted
 from relstitch.experiments.materials.pictures import LabelledPictures
 
 
@@ -36,8 +36,9 @@ def cifar10(data: Path | None) -> LabelledPictures:
     sizes = {image.shape for image in images}
     if len(sizes) != 1 or targets is None or targets.kind != "class" or set(splits) != {"train", "test"}:
         raise DatasetError(
-            f"{folder} has pictures of {len(sizes)} sizes in the splits {', '.join(sorted(set(splits)))}; expected "
-            "one size, a folder train and a folder test, and in each a folder a class."
+            f"{folder} has pictures of {counted(len(sizes), 'size')} in the splits {', '.join(sorted(set(splits)))}, "
+            f"with {'no ' if targets is None else ''}folders for classes; expected one size, a folder train and a "
+            "folder test, and in each a folder a class."
         )
     pixels = (np.stack(images).transpose(0, 3, 1, 2) / np.float32(255)).astype(np.float32)
     labels = np.asarray(targets.values)[order].astype(np.intp)

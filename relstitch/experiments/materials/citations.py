@@ -48,7 +48,11 @@ class Citations:
         """The class of each node, all of them known."""
         targets = self.rows.targets
         if targets is None or targets.kind != "class" or not targets.present.all():
-            raise DatasetError(f"{self.origin} lacks labels; expected a class for every node (y).")
+            n = len(self.rows)
+            lacking = n if targets is None else n - int(targets.present.sum())
+            raise DatasetError(
+                f"{self.origin} lacks the labels of {lacking} of {n} nodes; expected a class for each (y)."
+            )
         return targets
 
     @property

@@ -3,6 +3,7 @@
 import gzip
 import zlib
 from collections.abc import Sequence
+from math import prod
 from pathlib import Path
 
 import numpy as np
@@ -41,6 +42,12 @@ def read_pictures(folder: Path, name: str, classes: tuple[str, ...]) -> Labelled
                 f"{labels[-1].max(initial=0)}; expected as many labels as pictures, below {len(classes)}. Download "
                 "the four files again."
             )
+    own, test = (images.shape for images in pictures)
+    if own[1:] != test[1:] or not all((*own, *test)):
+        raise DatasetError(
+            f"{folder} holds pictures of train of shape {list(own)} and of t10k of shape {list(test)}; expected one "
+            "size, and pictures in both. Download the four files again."
+        )
     values = (np.concatenate(pictures)[:, None] / np.float32(255)).astype(np.float32)
     return LabelledPictures(
         name, str(folder), values, np.concatenate(labels).astype(np.intp), classes, len(pictures[0])
@@ -59,9 +66,9 @@ def _read(folder: Path, name: str, dimensions: int) -> NDArray[np.uint8]:
         data = gzip.decompress(place.read_bytes()) if place.suffix == ".gz" else place.read_bytes()
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
         raise DatasetError(f"{place} can't be unpacked: {error}. Download it again.") from error
-    sizes = tuple(int(size) for size in np.frombuffer(data[4 : 4 + 4 * dimensions], dtype=">u4"))
-    values = data[4 + 4 * dimensions :]
-    if data[:4] != bytes((0, 0, _BYTES, dimensions)) or len(values) != np.prod(sizes, dtype=np.int64):
+    head, values = data[4 : 4 + 4 * dimensions], data[4 + 4 * dimensions :]
+    sizes = tuple(int.from_bytes(head[at : at + 4], "big") for at in range(0, len(head), 4))
+    if data[:4] != bytes((0, 0, _BYTES, dimensions)) or len(values) != prod(sizes):
         raise DatasetError(
             f"{place} is no whole IDX file of bytes in {dimensions} dimensions: its sizes say {list(sizes)}, and "
             f"{len(values)} bytes follow. Download it again."

