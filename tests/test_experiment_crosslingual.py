@@ -302,13 +302,3 @@ def test_the_interval_holds_the_mean_as_often_as_it_says(n: int) -> None:
     random = np.random.default_rng(n)
     below = np.mean([low_end(random.normal(size=n).tolist()) < 0 for _ in range(2000)])
     assert below == pytest.approx(0.975, abs=0.015)
-
-
-@pytest.mark.slow
-def test_the_papers_pattern_at_the_usual_size(tmp_path: Path) -> None:
-    try:
-        verses(None)
-    except DatasetError as error:
-        pytest.skip(str(error))
-    found = EXPERIMENT.run(Run("usual", Steps(tmp_path)))
-    assert [pattern.claim for pattern in found.patterns[:3] if not pattern.held] == []

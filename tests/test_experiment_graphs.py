@@ -1,4 +1,4 @@
-"""The experiment `graphs`: what must hold of it at any size; the paper's patterns at the usual size are slow."""
+"""The experiment `graphs`: what must hold of it at any size."""
 
 import json
 import pickle
@@ -328,11 +328,3 @@ def test_planetoid_that_cannot_be_downloaded(monkeypatch: pytest.MonkeyPatch, tm
         f"PubMed is not in {tmp_path / 'planetoid'} and cannot be downloaded by torch-geometric: no network. Give a "
         "folder with graphs/pubmed.npz: --data FOLDER"
     )
-
-
-@pytest.mark.slow
-def test_the_patterns_at_the_usual_size(test_data: Path, tmp_path: Path) -> None:
-    found = EXPERIMENT.run(Run("usual", Steps(tmp_path), data=test_data))
-    for pattern in found.patterns:
-        if "GCN stitching" in pattern.claim:
-            assert pattern.held, pattern

@@ -177,9 +177,3 @@ def test_the_vit_tells_pictures_apart() -> None:
     vectors = ViT().encode([Image.fromarray(grey), Image.new("RGB", (32, 32))])
     assert vectors.shape == (2, 384)
     assert float(np.abs(vectors[0] - vectors[1]).max()) > 0.1
-
-
-@pytest.mark.slow
-def test_the_papers_pattern_at_the_usual_size(tmp_path: Path, test_data: Path) -> None:
-    found = EXPERIMENT.run(Run("usual", Steps(tmp_path), data=test_data))
-    assert [pattern.claim for pattern in found.patterns if not pattern.held] == []

@@ -227,13 +227,3 @@ def test_a_language_without_names_is_said(data: Path) -> None:
     with pytest.raises(DatasetError) as caught:
         emoji(data, ("en", "tlh"))
     assert str(caught.value) == "There are no names of emoji in 'tlh'. Choose of: en, es, fr."
-
-
-@pytest.mark.slow
-def test_the_pattern_at_the_usual_size(tmp_path: Path) -> None:
-    try:
-        pictures(None, "google")
-    except DatasetError as error:
-        pytest.skip(str(error))
-    found = EXPERIMENT.run(Run("usual", Steps(tmp_path)))
-    assert [pattern.claim for pattern in found.patterns if not pattern.held] == []

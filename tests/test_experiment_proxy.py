@@ -1,4 +1,4 @@
-"""The experiment `proxy`: what must hold of it at any size; the paper's pattern at the usual size is slow."""
+"""The experiment `proxy`: what must hold of it at any size."""
 
 import json
 from dataclasses import replace
@@ -106,10 +106,3 @@ def test_correlations_are_those_of_scipy_with_intervals_around_them() -> None:
 def test_what_does_not_vary_has_no_correlation() -> None:
     found = correlated(measurements(np.arange(5.0), np.ones(5)), "centred")
     assert np.isnan(found["pearson"]).all()
-
-
-@pytest.mark.slow
-def test_the_pattern_at_the_usual_size(test_data: Path, tmp_path: Path) -> None:
-    found = EXPERIMENT.run(Run("usual", Steps(tmp_path), data=test_data))
-    (pattern,) = found.patterns
-    assert pattern.held, pattern

@@ -252,9 +252,3 @@ def test_e5_gives_rows_of_length_one() -> None:
     assert np.allclose(np.linalg.norm(vectors, axis=1), 1.0, atol=1e-3)
     assert vectors[0] @ vectors[1] > vectors[0] @ vectors[2]
     assert engine.stamp()["prompt"] == "query: "
-
-
-@pytest.mark.slow
-def test_the_papers_pattern_at_the_usual_size(tmp_path: Path, test_data: Path) -> None:
-    found = EXPERIMENT.run(Run("usual", Steps(tmp_path), data=test_data))
-    assert [pattern.claim for pattern in found.patterns if not pattern.held] == []

@@ -412,10 +412,3 @@ def test_words_that_all_share_in_the_order_of_the_first() -> None:
     assert shared_words([first, second], 25)[0] == [*WORDS[:3], *WORDS[4:26]]
     few = WordTable("few", WORDS[:2], X[:2])
     assert refused(lambda: shared_words([first, few])) == "first, few share 2 whole words; at least 20 are needed."
-
-
-@pytest.mark.slow
-def test_the_papers_pattern_at_the_usual_size(packaged: list[WordTable], tmp_path: Path) -> None:
-    report = run_experiment("words", tmp_path / "out", Asked("usual")).report
-    assert report is not None
-    assert [pattern.held for pattern in report.patterns] == [True, True, True], report.patterns
