@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from relstitch.artifacts import ProjectionSpec as ProjectionSpec
     from relstitch.artifacts import Relative as Relative
     from relstitch.artifacts import Rows as Rows
+    from relstitch.artifacts import Shard as Shard
     from relstitch.artifacts import StitchReport as StitchReport
     from relstitch.artifacts import Targets as Targets
     from relstitch.artifacts import Translator as Translator
@@ -51,6 +52,8 @@ if TYPE_CHECKING:
     from relstitch.forecasting import Side as Side
     from relstitch.forecasting import advise as advise
     from relstitch.layers import RelativeLayer as RelativeLayer
+    from relstitch.merging import MergeOptions as MergeOptions
+    from relstitch.merging import merge as merge
     from relstitch.relative import anchor_vectors as anchor_vectors
     from relstitch.relative import project as project
     from relstitch.relative import relative_representation as relative_representation
@@ -80,7 +83,7 @@ _HOMES = {
     "anchors": ("MatchOptions", "PickOptions", "anchor_health", "bootstrap_anchors", "more_draws", "pair_anchors",
                 "pick_anchors", "unsupervised_anchors"),
     "artifacts": ("Anchors", "Decoder", "Embeddings", "EncoderStamp", "Hub", "ProjectionSpec", "Relative", "Rows",
-                  "StitchReport", "Targets", "Translator"),
+                  "Shard", "StitchReport", "Targets", "Translator"),
     "choosing": ("choose_translator",),
     "comparison": ("CompareOptions", "compare"),
     "dataset": ("ReadOptions", "pixel_targets", "read_dataset"),
@@ -90,6 +93,7 @@ _HOMES = {
     "errors": ("RelstitchError",),
     "forecasting": ("AdviseOptions", "Side", "advise"),
     "layers": ("RelativeLayer",),
+    "merging": ("MergeOptions", "merge"),
     "relative": ("anchor_vectors", "project", "relative_representation"),
     "stitching": ("StitchOptions", "absolute_decoder_of", "decoder_of", "predict_with", "ready_of", "stitch",
                   "stitch_pair", "stitch_ready"),

@@ -43,6 +43,7 @@ OWNERS = {
         "encoders",
         "storage",
         "encoding",
+        "merging",
         "cli",
         "demo",
         "experiments",
@@ -166,6 +167,7 @@ def loaded_by(arguments: list[str], cwd: Path) -> set[str]:
     [
         [],
         ["encode"],
+        ["merge"],
         ["anchors"],
         ["stitch"],
         ["translate"],

@@ -7,6 +7,7 @@ from relstitch.artifacts.anchor_lists import AnchorHealth, AnchorList, Anchors, 
 from relstitch.artifacts.decoder import Decoder
 from relstitch.artifacts.reports import Cell, Comparison, FormComparison, Score, StitchReport
 from relstitch.artifacts.rows import Counts, Rows, Skipped, Targets
+from relstitch.artifacts.shards import Portion, Shard
 from relstitch.artifacts.spaces import AnchorVectors, Embeddings, ProjectionSpec, Relative
 from relstitch.artifacts.stamps import EncoderStamp
 from relstitch.artifacts.translator import Evaluation, Hub, Translator
@@ -26,10 +27,12 @@ __all__ = [
     "Evaluation",
     "FormComparison",
     "Hub",
+    "Portion",
     "ProjectionSpec",
     "Relative",
     "Rows",
     "Score",
+    "Shard",
     "Skipped",
     "StitchReport",
     "Targets",

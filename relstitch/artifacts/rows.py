@@ -10,6 +10,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from relstitch.artifacts.shards import Portion
 from relstitch.errors import DatasetError, counted, some
 
 TargetKind = Literal["class", "multilabel", "real", "image"]
@@ -44,9 +45,11 @@ def texts_array(values: Iterable[str]) -> NDArray[np.object_]:
     return array
 
 
-def _digest(parts: Iterable[bytes]) -> str:
+def _digest(texts: Iterable[str]) -> str:
     digest = hashlib.sha256()
-    for part in parts:
+    for text in texts:
+        # A file name may be no valid Unicode; storage refuses it in words, so here it must not fail.
+        part = text.encode(errors="surrogatepass")
         # The length in front keeps ("a", "bc") and ("ab", "c") apart.
         digest.update(len(part).to_bytes(8, "little"))
         digest.update(part)
@@ -138,6 +141,8 @@ class Rows:
         splits: object [n] of str: the split each row belongs to (``train``, ``test``, … or ``all``).
         targets: What is to be predicted, or None.
         counts: float64 [n], how often each row occurs (word tables), or None.
+        portion: Which shards of a whole these rows are, or None where they are no shards. Some of them (`take`) are
+            none.
     """
 
     ids: NDArray[np.object_]
@@ -145,6 +150,7 @@ class Rows:
     splits: NDArray[np.object_]
     targets: Targets | None = None
     counts: NDArray[np.float64] | None = None
+    portion: Portion | None = None
 
     def __post_init__(self) -> None:
         sizes = {"ids": len(self.ids), "content hashes": len(self.hashes), "splits": len(self.splits)}
@@ -160,6 +166,11 @@ class Rows:
             raise DatasetError(
                 f"{counted(len(repeated), 'id stands', 'ids stand')} more than once: {some(repeated)}. Ids must be "
                 "unique: choose another id column, or leave it out to number the rows."
+            )
+        if self.portion is not None and sum(self.portion.rows) != len(self.ids):
+            raise DatasetError(
+                f"{counted(len(self.ids), 'row')} came as {counted(sum(self.portion.rows), 'row')} of shards; "
+                "every row must belong to one."
             )
 
     def __len__(self) -> int:
@@ -197,7 +208,13 @@ class Rows:
     def fingerprint(self) -> str:
         """Which dataset this is: SHA-256 over the sorted (id, content hash) pairs; order does not matter."""
         pairs = sorted(zip(self.ids.tolist(), self.hashes.tolist(), strict=True))
-        return _digest(part.encode() for pair in pairs for part in pair)
+        return _digest(part for pair in pairs for part in pair)
+
+    @cached_property
+    def order_fingerprint(self) -> str:
+        """Which rows in which order: SHA-256 over the ids, content hashes and splits, row after row."""
+        rows = zip(self.ids.tolist(), self.hashes.tolist(), self.splits.tolist(), strict=True)
+        return _digest(part for row in rows for part in row)
 
     @cached_property
     def split_names(self) -> tuple[str, ...]:
@@ -208,7 +225,7 @@ class Rows:
     def split_fingerprint(self) -> str:
         """Which row is in which split: SHA-256 over the sorted (id, split) pairs."""
         pairs = sorted(zip(self.ids.tolist(), self.splits.tolist(), strict=True))
-        return _digest(part.encode() for pair in pairs for part in pair)
+        return _digest(part for pair in pairs for part in pair)
 
     def in_splits(self, *names: str) -> NDArray[np.bool_]:
         """Which rows belong to one of the named splits: bool [n]."""

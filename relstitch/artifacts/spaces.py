@@ -1,6 +1,6 @@
 """Vectors with their rows: absolute embeddings, anchors as one encoder sees them, relative representations."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -30,6 +30,19 @@ def check_finite(values: NDArray[Any], names: NDArray[np.object_], what: str) ->
         raise MismatchError(
             f"{held} NaN or infinite values: {some(bad)}. Only finite values can be compared: leave these rows out, "
             "or make them again."
+        )
+
+
+def check_portion(rows: Rows, skipped: Sequence[Skipped]) -> None:
+    """Refuse shards that do not account for the rows that were left out.
+
+    Raises:
+        MismatchError: With both numbers.
+    """
+    if rows.portion is not None and sum(rows.portion.skipped) != len(skipped):
+        raise MismatchError(
+            f"{counted(len(skipped), 'skipped row')} came with shards that say {sum(rows.portion.skipped)}; every "
+            "skipped row must belong to one."
         )
 
 
@@ -85,6 +98,7 @@ class Embeddings:
             raise MismatchError(
                 f"The vectors are {self.vectors.shape[1]} wide; the encoder's stamp says {self.encoder.dimension}."
             )
+        check_portion(self.rows, self.skipped)
         check_finite(self.vectors, self.rows.ids, "embeddings")
 
     def take(self, index: NDArray[Any]) -> "Embeddings":
@@ -160,6 +174,7 @@ class Relative:
                 f"{counted(expected[0], 'row')} and {counted(len(self.anchors.anchors), 'anchor')}; expected "
                 f"[{expected[0]}, {expected[1]}]."
             )
+        check_portion(self.rows, self.skipped)
         check_finite(self.values, self.rows.ids, "relative representations")
 
     def take(self, index: NDArray[Any]) -> "Relative":

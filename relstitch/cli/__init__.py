@@ -11,6 +11,7 @@ from relstitch.cli.compare import compare
 from relstitch.cli.demo import demo
 from relstitch.cli.encode import encode
 from relstitch.cli.inspect import inspect
+from relstitch.cli.merge import merge
 from relstitch.cli.predict import predict
 from relstitch.cli.reproduce import reproduce
 from relstitch.cli.stitch import stitch
@@ -47,6 +48,7 @@ def relstitch(
 
 
 app.command()(encode)
+app.command()(merge)
 app.command()(anchors)
 app.command()(stitch)
 app.add_typer(translate, name="translate")

@@ -63,6 +63,14 @@ def encode(
     header: shared.Header = True,
     quotes: shared.Quotes = True,
     limit: shared.Limit = None,
+    shard: Annotated[
+        str | None,
+        typer.Option(
+            "--shard",
+            help="Only part i of n of the rows, as i/n; relstitch merge joins the files.",
+            rich_help_panel="How the source is read",
+        ),
+    ] = None,
     on_empty: shared.OnEmptyChoice = "error",
     on_bad: shared.OnBadChoice = "error",
     allow_outside: shared.AllowOutside = False,
@@ -84,6 +92,7 @@ def encode(
     json: shared.Json = False,
 ) -> None:
     """Encode data with a frozen model: an embeddings file, or with --anchors a relative file."""
+    from relstitch.artifacts import Shard
     from relstitch.encoding import EmbedOptions, EncodeOptions, plan_encoding
     from relstitch.encoding import encode as run
     from relstitch.relative import parse_projection
@@ -99,6 +108,7 @@ def encode(
                                fail_on_truncation=fail_on_truncation, progress=advance, note=tell),
             projection=parse_projection(projection, center),
             side=side, draw=draw, output=output, force=force,
+            shard=None if shard is None else Shard.parse(shard),
             opened=lambda source: columns.update(getattr(source, "columns", {})),
         )  # fmt: skip
         if dry_run:
@@ -106,7 +116,7 @@ def encode(
             facts = {**asdict(plan), "fits": plan.fits} if json else _planned(plan)
         else:
             made = run(sources, model, anchors=anchors, anchors_from=anchors_from, options=options)
-            facts = {**_facts(made, output), "columns": columns if json else _read(columns)}
+            facts = {**written_facts(made, output), "columns": columns if json else _read(columns)}
     if json:
         show_json(facts)
     else:
@@ -128,8 +138,7 @@ def _planned(plan: Any) -> dict[str, Any]:
     """A plan in words: sizes and times as people say them."""
     facts = {name: value for name, value in asdict(plan).items() if not name.startswith(("bytes_", "seconds"))}
     facts["columns"] = _read(plan.columns)
-    if not facts["columns"]:
-        del facts["columns"]
+    facts = {name: value for name, value in facts.items() if value or name not in ("columns", "shard")}
     for name in ("bytes_written", "bytes_scratch", "bytes_free"):
         facts[f"disk_{name.removeprefix('bytes_')}"] = f"{getattr(plan, name) / 1e6:,.1f} MB"
     facts["time"] = "none" if plan.seconds is None else f"about {timedelta(seconds=max(1, round(plan.seconds)))}"
@@ -137,7 +146,7 @@ def _planned(plan: Any) -> dict[str, Any]:
     return facts
 
 
-def _facts(made: Any, output: Path) -> dict[str, Any]:
+def written_facts(made: Any, output: Path) -> dict[str, Any]:
     """What a user wants to see of a file that was just written."""
     from relstitch.artifacts import Relative
 
@@ -152,6 +161,8 @@ def _facts(made: Any, output: Path) -> dict[str, Any]:
     if isinstance(made, Relative):
         facts |= {"anchors": len(made.anchors.anchors), "projection": str(made.projection)}
     facts |= {"dimension": made.encoder.dimension, "encoder": made.encoder.spec, **made.counts}
+    if rows.portion is not None:
+        facts["shard"] = str(rows.portion)
     facts["skipped"] = len(made.skipped)
     if made.skipped:
         facts["skipped_rows"] = [f"{row.id}: {row.reason}" for row in made.skipped[:10]]

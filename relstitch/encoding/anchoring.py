@@ -81,16 +81,19 @@ def check_same_encoder(source: EncoderStamp, anchors: EncoderStamp, *, names: tu
     if not same:
         raise MismatchError(
             f"The rows ({names[0]}) and the anchors ({names[1]}) are not from the same encoder. Rows: "
-            f"{_in_words(source)}. Anchors: {_in_words(anchors)}.{_difference(source, anchors)} Encode both alike."
+            f"{stamp_in_words(source)}. Anchors: {stamp_in_words(anchors)}.{stamp_difference(source, anchors)} "
+            "Encode both alike."
         )
 
 
-def _in_words(stamp: EncoderStamp) -> str:
+def stamp_in_words(stamp: EncoderStamp) -> str:
+    """An encoder in a message: what it is called, its width, and its weights."""
     weights = f", weights {stamp.weights_sha256[:12]}" if stamp.weights_sha256 else ""
     return f"{stamp.spec}, width {stamp.dimension}{weights}"
 
 
-def _difference(one: EncoderStamp, other: EncoderStamp) -> str:
+def stamp_difference(one: EncoderStamp, other: EncoderStamp) -> str:
+    """In what two encoders differ: a sentence with a space before it, or nothing."""
     left, right = one.to_json(), other.to_json()
     place = {"spec", "revision"} if one.weights_sha256 is not None else set()
     differing = [key for key in left if left[key] != right[key] and key not in {"libraries", *place}]

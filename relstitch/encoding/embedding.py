@@ -12,6 +12,7 @@ from relstitch.dataset import Dataset, quiet_decoding
 from relstitch.encoders import EncodedBatch, Encoder
 from relstitch.encoding.batches import Batch, EmbedOptions, PatientEncoder, batches
 from relstitch.encoding.scratch import vector_room
+from relstitch.encoding.sharding import without_skipped
 from relstitch.errors import DatasetError, EncoderError, counted, some
 
 _DEFAULTS = EmbedOptions()
@@ -148,5 +149,5 @@ def _embeddings(harvest: _Harvest, encoder: Encoder) -> Embeddings:
     if skipped:
         counts["skipped"] = len(skipped)
     stamp = replace(encoder.stamp, dimension=encoder.stamp.dimension or harvest.vectors.shape[1])
-    rows = dataset.rows.take(np.concatenate(harvest.rows)) if harvest.skipped else dataset.rows
+    rows = without_skipped(dataset.rows, np.concatenate(harvest.rows)) if harvest.skipped else dataset.rows
     return Embeddings(rows, harvest.vectors[: harvest.filled], stamp, skipped, counts)

@@ -6,12 +6,13 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import cast
 
-from relstitch.artifacts import Anchors, Embeddings, ProjectionSpec
+from relstitch.artifacts import Anchors, Embeddings, ProjectionSpec, Shard
 from relstitch.dataset import Dataset, ReadOptions
 from relstitch.encoders import Encoder, EncoderOptions, load_encoder
 from relstitch.encoders.spec import parse_spec
 from relstitch.encoding.anchoring import anchor_rows, check_same_encoder, choose_side
 from relstitch.encoding.batches import EmbedOptions
+from relstitch.encoding.sharding import shard_of
 from relstitch.encoding.sources import Source, open_source, ready_vectors, source_files, source_list, source_name
 from relstitch.errors import MismatchError, UsageError, some
 from relstitch.meeting import locate
@@ -33,6 +34,7 @@ class EncodeOptions:
         projection: Which similarity to the anchors.
         side: Which side of parallel anchors the source is; None finds out.
         draw: Which draw of the anchors.
+        shard: Which part of the rows, of how many; None for all of them.
         output: A file to write the result to, whole or not at all; None only returns it.
         force: Whether a file that stands there may be replaced.
         opened: Called with the source as soon as it was read; None tells nobody.
@@ -45,6 +47,7 @@ class EncodeOptions:
     projection: ProjectionSpec = field(default_factory=ProjectionSpec)
     side: str | None = None
     draw: int = 0
+    shard: Shard | None = None
     output: str | Path | None = None
     force: bool = False
     opened: Opened | None = None
@@ -121,11 +124,12 @@ def open_job(
     _check_options(anchors, anchors_from, options)
     _check_output([sources, anchors_from or []], anchors, wanted, options)
     name = source_name(sources, default="the source")
-    source = _opened(sources, options.read, wanted, options, tell=options.opened)
+    whole = _opened(sources, options.read, wanted, options, tell=options.opened)
+    source = whole if options.shard is None else shard_of(whole, options.shard, name=name)
     anchoring = None
     if anchors is not None:
         picked = anchors if isinstance(anchors, Anchors) else load_anchors(anchors)
-        place = _place_of_anchors(sources, anchors_from, options.read)
+        place = _place_of_anchors(sources, whole, anchors_from, options)
         # What is to be said of these sources was said already.
         silent = options if place is anchors_from else replace(options, embed=replace(options.embed, note=None))
         anchoring = _find_anchors(picked, source, name, place, wanted, silent)
@@ -139,12 +143,19 @@ def open_job(
     return job
 
 
-def _place_of_anchors(sources: Source, anchors_from: Source | None, read: ReadOptions) -> Source | None:
-    """Where to look for the anchors: a limit is for the rows, so among all of them. What is piped is read once."""
-    files = [Path(name) for name in source_files(sources)]
-    if anchors_from is None and read.limit is not None and files and all(p.is_file() or p.is_dir() for p in files):
+def _place_of_anchors(
+    sources: Source, whole: Dataset | Embeddings, anchors_from: Source | None, options: EncodeOptions
+) -> Source | None:
+    """Where to look for the anchors: a limit or a shard is for the rows, so among all of them.
+
+    What is piped is read once.
+    """
+    if anchors_from is not None:
+        return anchors_from
+    files, limit = [Path(name) for name in source_files(sources)], options.read.limit
+    if limit is not None and files and all(p.is_file() or p.is_dir() for p in files):
         return source_list(sources)
-    return anchors_from
+    return None if options.shard is None else whole
 
 
 def _check_options(anchors: Anchors | str | Path | None, anchors_from: Source | None, options: EncodeOptions) -> None:
@@ -158,6 +169,11 @@ def _check_options(anchors: Anchors | str | Path | None, anchors_from: Source | 
         raise UsageError(
             f"Nothing is compared with anchors here, so {some(idle)} would have no effect: say which anchors with "
             "--anchors, or leave it out."
+        )
+    if options.shard is not None and options.projection.params.get("zscore"):
+        raise UsageError(
+            f"zscore scales by the mean and spread over all training rows, and shard {options.shard} holds a part of "
+            "them. Encode the shards without --anchors, join them with `relstitch merge`, and give --anchors then."
         )
 
 

@@ -39,6 +39,7 @@ class EncodingPlan:
         bytes_free: Room on the disk of the output (of the working directory, without one).
         seconds: About how long the model would take, from a timed sample; None where nothing is encoded.
         sampled: Items that were encoded for that.
+        shard: Which part of the rows of the source, or None for all of them.
     """
 
     source: str
@@ -55,6 +56,7 @@ class EncodingPlan:
     bytes_free: int
     seconds: float | None
     sampled: int
+    shard: str | None = None
 
     @property
     def fits(self) -> bool:
@@ -118,6 +120,7 @@ def plan_encoding(
         shutil.disk_usage(place).free,
         None if seconds is None else seconds * to_encode,
         sampled,
+        None if options.shard is None else str(options.shard),
     )
 
 

@@ -16,11 +16,13 @@ from relstitch.artifacts import (
     Embeddings,
     EncoderStamp,
     Hub,
+    Portion,
     Relative,
     Rows,
     Skipped,
     Translator,
 )
+from relstitch.artifacts.shards import row_words, run_words
 from relstitch.errors import some
 from relstitch.storage.files import read_artifact
 from relstitch.storage.metadata import FORMAT, KINDS
@@ -99,7 +101,21 @@ def _rows_facts(rows: Rows, skipped: Sequence[Skipped]) -> dict[str, Any]:
         facts["classes" if rows.targets.kind in ("class", "multilabel") else "target_names"] = list(
             rows.targets.names
         )
+    if rows.portion is not None:
+        facts["shard"] = _portion_facts(rows.portion)
     return facts
+
+
+def _portion_facts(portion: Portion) -> dict[str, Any]:
+    facts = {
+        "shards": run_words(portion.present),
+        "of": portion.of,
+        "rows": row_words([portion.rows_of(run) for run in portion.present]),
+        "total": portion.total,
+        "dataset": portion.dataset,
+    }
+    # One shard of many is what was asked for; of several it is worth knowing which ones are still to come.
+    return facts | ({"missing": run_words(portion.missing)} if len(portion.shards) > 1 else {})
 
 
 def _matrix_facts(values: NDArray[Any], width: str) -> dict[str, Any]:

@@ -1,13 +1,13 @@
 """Rows, targets and skipped rows: whatever grows with n as tensors, the names of classes and splits as metadata."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
-from relstitch.artifacts import Rows, Skipped, Targets
+from relstitch.artifacts import Portion, Rows, Skipped, Targets
 from relstitch.artifacts.rows import TargetKind, texts_array
 from relstitch.errors import counted
 from relstitch.storage.metadata import damaged, entry, one_of, texts
@@ -80,6 +80,8 @@ def lay_rows(rows: Rows) -> Layout:
         facts["targets"] = {"kind": kind, "names": rows.targets.names}
         tensors["targets.values"] = rows.targets.values.astype(_TARGET_TYPES[kind], copy=False)
         tensors["targets.present"] = rows.targets.present.astype(np.bool_, copy=False)
+    if rows.portion is not None:
+        facts["portion"] = asdict(rows.portion)
     return Layout(tensors, {"rows": facts})
 
 
@@ -95,7 +97,19 @@ def read_rows(file: TensorFile) -> Rows:
     hashes = unpack_hashes(tensor(file, "hashes", np.uint8, (n, 16)))
     splits = texts_array(names)[_read_codes(file, "splits", n, len(names))]
     counts = tensor(file, "counts", np.float64, (n,)) if entry(file.path, facts, "has_counts", bool) else None
-    return Rows(ids, hashes, splits, _read_targets(file, facts, n), counts)
+    return Rows(ids, hashes, splits, _read_targets(file, facts, n), counts, _read_portion(file, facts))
+
+
+def _read_portion(file: TensorFile, facts: Mapping[str, Any]) -> Portion | None:
+    if "portion" not in facts:
+        return None
+    values = entry(file.path, facts, "portion", dict)
+    lists = {name: entry(file.path, values, name, list) for name in ("shards", "rows", "skipped")}
+    if not all(type(number) is int for numbers in lists.values() for number in numbers):
+        raise damaged(file.path, "its shards are not whole numbers")
+    of, total = (entry(file.path, values, name, int) for name in ("of", "total"))
+    dataset, order = (entry(file.path, values, name, str) for name in ("dataset", "order"))
+    return Portion(of, total, dataset, order, **{name: tuple(numbers) for name, numbers in lists.items()})
 
 
 def _read_targets(file: TensorFile, facts: Mapping[str, Any], n: int) -> Targets | None:
