@@ -132,7 +132,8 @@ def open_job(
         place = _place_of_anchors(sources, whole, anchors_from, options)
         # What is to be said of these sources was said already.
         silent = options if place is anchors_from else replace(options, embed=replace(options.embed, note=None))
-        anchoring = _find_anchors(picked, source, name, place, wanted, silent)
+        where = name if anchors_from is None else source_name(anchors_from, default="the anchors' source")
+        anchoring = _find_anchors(picked, source, where, place, wanted, silent)
     job = Job(source, name, wanted, anchoring, options)
     if job.to_encode and wanted is None:
         raise UsageError(f"{name} has to be encoded, and no model was named: name one with --model.")
@@ -226,7 +227,6 @@ def _find_anchors(
     place: Dataset | Embeddings | None = None
     if anchors_from is not None:
         read = options.read_anchors or replace(options.read, limit=None)
-        name = source_name(anchors_from, default="the anchors' source")
         place = _opened(anchors_from, read, model, options)
     rows = source.rows if place is None else place.rows
     side = choose_side(anchors, rows, options.side, draw=options.draw, name=name)

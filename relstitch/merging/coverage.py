@@ -80,7 +80,7 @@ def _difference(one: Portion, other: Portion) -> str:
     if one.of != other.of:
         return f"shards {one.shards[0]}/{one.of} and {other.shards[0]}/{other.of}"
     if one.total != other.total:
-        return f"one of {counted(one.total, 'row')} and one of {other.total}"
+        return f"one of {counted(one.total, 'row')} and one of {counted(other.total, 'row')}"
     if one.dataset != other.dataset:
         return f"their data differ ({one.dataset[:12]} and {other.dataset[:12]})"
     return "their rows stand in another order or in other splits"
