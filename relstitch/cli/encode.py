@@ -102,13 +102,13 @@ def encode(
     columns: dict[str, Any] = {}
     with progress("Encoding") as advance:
         options = EncodeOptions(
+            shard=None if shard is None else Shard.parse(shard),
             read=read_options(given),
             encoder=encoder_options(given),
             embed=EmbedOptions(batch_size=batch_size, on_bad=on_bad, max_pixels=max_pixels,
                                fail_on_truncation=fail_on_truncation, progress=advance, note=tell),
             projection=parse_projection(projection, center),
             side=side, draw=draw, output=output, force=force,
-            shard=None if shard is None else Shard.parse(shard),
             opened=lambda source: columns.update(getattr(source, "columns", {})),
         )  # fmt: skip
         if dry_run:
