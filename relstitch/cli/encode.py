@@ -88,6 +88,12 @@ def encode(
         bool,
         typer.Option("--dry-run", help="Say what would be read, encoded and written, and the time and disk needed."),
     ] = False,
+    resume: Annotated[
+        bool,
+        typer.Option(
+            "--resume/--no-resume", help="Take over what a stopped run has finished for this output, or start over."
+        ),
+    ] = True,
     force: shared.Force = False,
     json: shared.Json = False,
 ) -> None:
@@ -108,7 +114,7 @@ def encode(
             embed=EmbedOptions(batch_size=batch_size, on_bad=on_bad, max_pixels=max_pixels,
                                fail_on_truncation=fail_on_truncation, progress=advance, note=tell),
             projection=parse_projection(projection, center),
-            side=side, draw=draw, output=output, force=force,
+            side=side, draw=draw, output=output, force=force, resume=resume,
             opened=lambda source: columns.update(getattr(source, "columns", {})),
         )  # fmt: skip
         if dry_run:

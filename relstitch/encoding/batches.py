@@ -4,17 +4,16 @@ import os
 import re
 import sys
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import redirect_stdout
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from relstitch.artifacts import Skipped
 from relstitch.artifacts.graphs import GraphNodes
 from relstitch.dataset import MAX_PIXELS, Dataset, ImageRef, open_image
 from relstitch.encoders import EncodedBatch, Encoder, Preparing, free_memory, is_out_of_memory
@@ -67,31 +66,39 @@ class Batch:
     Attributes:
         rows: intp [b], where they stand in it.
         items: What the encoder is given: b items.
-        skipped: Rows between the last batch and the end of this one whose item is bad.
+        skipped: Where rows stand, between the last batch and the end of this one, whose item is bad → why.
     """
 
     rows: NDArray[np.intp]
     items: Any
-    skipped: tuple[Skipped, ...] = ()
+    skipped: Mapping[int, str] = field(default_factory=dict)
 
 
-def batches(dataset: Dataset, encoder: Encoder, options: EmbedOptions) -> Iterator[Batch]:
-    """Cut a dataset into batches, every row once; pictures in their order, texts nearly so.
+def batches(
+    dataset: Dataset, left: NDArray[np.intp], encoder: Encoder, options: EmbedOptions
+) -> Generator[Batch, None, None]:
+    """Cut rows of a dataset into batches, every row once; pictures in their order, texts nearly so.
+
+    Args:
+        dataset: The dataset.
+        left: intp [m], which of its rows, in order.
+        encoder: What they are for.
+        options: Batch size, and bad pictures.
 
     Raises:
         DatasetError: A picture cannot be decoded, and `options` does not say to skip it.
     """
     if dataset.modality == "text":
-        return _texts(dataset.items, options.batch_size)
+        return _texts(dataset.items, left, options.batch_size)
     if dataset.modality == "image":
-        return _pictures(dataset, encoder, options)
+        return _pictures(dataset, left, encoder, options)
     # A graph is encoded whole, however few of its nodes are wanted.
-    return _slices(dataset.items, len(dataset) if dataset.modality == "graph" else options.batch_size)
+    return _slices(dataset.items, left, len(dataset) if dataset.modality == "graph" else options.batch_size)
 
 
-def _texts(texts: Sequence[str], size: int) -> Iterator[Batch]:
-    for first in range(0, len(texts), size * _WINDOW):
-        window = range(first, min(first + size * _WINDOW, len(texts)))
+def _texts(texts: Sequence[str], left: NDArray[np.intp], size: int) -> Generator[Batch, None, None]:
+    for first in range(0, len(left), size * _WINDOW):
+        window = left[first : first + size * _WINDOW].tolist()
         # Longest first: whatever does not fit the memory is met at once. Equal lengths stay in order.
         order = sorted(window, key=lambda row: -len(texts[row]))
         for start in range(0, len(order), size):
@@ -99,13 +106,15 @@ def _texts(texts: Sequence[str], size: int) -> Iterator[Batch]:
             yield Batch(np.array(rows, dtype=np.intp), [texts[row] for row in rows])
 
 
-def _slices(items: Any, size: int) -> Iterator[Batch]:
-    for start in range(0, len(items), size):
-        chunk = items[start : start + size]
-        yield Batch(np.arange(start, start + len(chunk), dtype=np.intp), chunk)
+def _slices(items: Any, left: NDArray[np.intp], size: int) -> Generator[Batch, None, None]:
+    for start in range(0, len(left), size):
+        rows = left[start : start + size]
+        yield Batch(rows, items[rows])
 
 
-def _pictures(dataset: Dataset, encoder: Encoder, options: EmbedOptions) -> Iterator[Batch]:
+def _pictures(
+    dataset: Dataset, left: NDArray[np.intp], encoder: Encoder, options: EmbedOptions
+) -> Generator[Batch, None, None]:
     """Pictures in order, decoded in other threads two batches ahead of the model."""
     prepare = encoder.prepare if isinstance(encoder, Preparing) else None
 
@@ -115,18 +124,19 @@ def _pictures(dataset: Dataset, encoder: Encoder, options: EmbedOptions) -> Iter
 
     rows: list[int] = []
     items: list[Any] = []
-    skipped: list[Skipped] = []
-    for row, outcome in enumerate(_ahead(dataset.items, ready, 2 * options.batch_size)):
+    skipped: dict[int, str] = {}
+    refs = (dataset.items[row] for row in left)
+    for row, outcome in zip(left.tolist(), _ahead(refs, ready, 2 * options.batch_size), strict=True):
         try:
             items.append(outcome.result())
             rows.append(row)
         except DatasetError as error:
             if options.on_bad == "error":
                 raise
-            skipped.append(Skipped(str(dataset.rows.ids[row]), str(dataset.rows.splits[row]), _reason(error)))
-        if len(rows) == options.batch_size or row + 1 == len(dataset):
-            yield Batch(np.array(rows, dtype=np.intp), items, tuple(skipped))
-            rows, items, skipped = [], [], []
+            skipped[row] = _reason(error)
+        if len(rows) == options.batch_size or row == left[-1]:
+            yield Batch(np.array(rows, dtype=np.intp), items, skipped)
+            rows, items, skipped = [], [], {}
 
 
 def _reason(error: DatasetError) -> str:
@@ -134,7 +144,7 @@ def _reason(error: DatasetError) -> str:
     return re.sub(r" [A-Z][^.]*--on-bad skip[^.]*\.$", "", str(error))
 
 
-def _ahead(refs: Sequence[Any], work: Callable[[Any], Any], depth: int) -> Iterator[Future[Any]]:
+def _ahead(refs: Iterable[Any], work: Callable[[Any], Any], depth: int) -> Iterator[Future[Any]]:
     pool = ThreadPoolExecutor(min(_THREADS, os.cpu_count() or 1))
     waiting: deque[Future[Any]] = deque()
     try:

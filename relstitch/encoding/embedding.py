@@ -1,8 +1,7 @@
 """Data set × encoder → embeddings."""
 
 from contextlib import closing
-from dataclasses import dataclass, field, replace
-from typing import Any
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +10,8 @@ from relstitch.artifacts import Embeddings, Skipped
 from relstitch.dataset import Dataset, quiet_decoding
 from relstitch.encoders import EncodedBatch, Encoder
 from relstitch.encoding.batches import Batch, EmbedOptions, PatientEncoder, batches
+from relstitch.encoding.journal import Finished, Record, places_of
+from relstitch.encoding.kept_work import KeptWork
 from relstitch.encoding.scratch import vector_room
 from relstitch.encoding.sharding import without_skipped
 from relstitch.errors import DatasetError, EncoderError, counted, some
@@ -24,28 +25,33 @@ class _Harvest:
 
     dataset: Dataset
     options: EmbedOptions
+    finished: Finished
+    work: KeptWork | None = None
     vectors: NDArray[np.float32] | None = None
-    rows: list[NDArray[np.intp]] = field(default_factory=list)
-    skipped: list[Skipped] = field(default_factory=list)
-    filled: int = 0
-    truncated: int = 0
 
-    def add(self, batch: Batch, encoded: EncodedBatch) -> None:
-        if self.vectors is None:
-            self.vectors = vector_room(len(self.dataset), encoded.vectors.shape[1], self.options.scratch)
+    def add(self, batch: Batch, encoded: EncodedBatch | None) -> None:
         # Only pictures are ever skipped, and they come in order, so the rows that are kept close up.
-        places: Any = slice(self.filled, self.filled + len(batch.rows)) if self.skipped else batch.rows
-        self.vectors[places] = encoded.vectors
-        self.filled += len(batch.rows)
-        self.rows.append(batch.rows)
-        self.truncated += int(encoded.truncated.sum())
+        places = places_of(batch.rows, self.finished.filled, in_order=self.dataset.modality == "image")
+        if self.work is not None:
+            self.work.add(batch, places, encoded)
+        elif encoded is not None:
+            if self.vectors is None:
+                self.vectors = vector_room(len(self.dataset), encoded.vectors.shape[1], self.options.scratch)
+            self.vectors[places] = encoded.vectors
+        truncated = np.empty(0, dtype=np.bool_) if encoded is None else encoded.truncated
+        self.finished.add(Record(batch.rows, truncated, batch.skipped))
 
-    @property
-    def seen(self) -> int:
-        return self.filled + len(self.skipped)
+    def whole(self) -> NDArray[np.float32] | None:
+        """The vectors of all rows that have one, or None where none has."""
+        if self.work is not None and self.finished.filled:
+            self.work.commit()
+            self.vectors = self.work.array()
+        return None if self.vectors is None else self.vectors[: self.finished.filled]
 
 
-def embed(dataset: Dataset, encoder: Encoder, options: EmbedOptions = _DEFAULTS) -> Embeddings:
+def embed(
+    dataset: Dataset, encoder: Encoder, options: EmbedOptions = _DEFAULTS, *, work: KeptWork | None = None
+) -> Embeddings:
     """Embed every item of a dataset.
 
     A vector does not depend on the batch its item was in (to 1e-5, in float32). Rows keep their order; bad pictures
@@ -55,6 +61,7 @@ def embed(dataset: Dataset, encoder: Encoder, options: EmbedOptions = _DEFAULTS)
         dataset: n rows with their items.
         encoder: A loaded encoder (`relstitch.encoders.load_encoder`), or anything of its form.
         options: Batch size, bad pictures, truncation, scratch space, progress.
+        work: Where finished rows are kept on a disk, and taken over from; None keeps none.
 
     Returns:
         One vector per row, float32 [n, d]; ``truncated`` and ``skipped`` among its counts where there are any.
@@ -73,19 +80,20 @@ def embed(dataset: Dataset, encoder: Encoder, options: EmbedOptions = _DEFAULTS)
         [[3.0], [5.0]]
     """
     _check_kind(dataset, encoder)
-    harvest = _Harvest(dataset, options)
+    finished = Finished.nothing(len(dataset)) if work is None else work.begin(dataset, encoder.stamp, options)
+    harvest = _Harvest(dataset, options, finished, work)
     patient = PatientEncoder(encoder, options)
-    with quiet_decoding(), closing(batches(dataset, encoder, options)) as stream:  # type: ignore[type-var]
+    with quiet_decoding(), closing(batches(dataset, finished.left, encoder, options)) as stream:
         for batch in stream:
-            harvest.skipped += batch.skipped
             names = [str(name) for name in dataset.rows.ids[batch.rows]]
+            encoded = None
             if names:
                 encoded = patient.encode(batch.items, names)
                 _check_vectors(encoder, encoded, names)
                 _check_truncation(encoder, encoded, names, options)
-                harvest.add(batch, encoded)
+            harvest.add(batch, encoded)
             if options.progress is not None:
-                options.progress(harvest.seen, len(dataset))
+                options.progress(finished.seen, len(dataset))
     _note_truncation(harvest, encoder)
     return _embeddings(harvest, encoder)
 
@@ -121,33 +129,36 @@ def _check_truncation(encoder: Encoder, encoded: EncodedBatch, names: list[str],
 
 
 def _note_truncation(harvest: _Harvest, encoder: Encoder) -> None:
-    if not harvest.truncated:
+    truncated = int(harvest.finished.truncated.sum())
+    if not truncated:
         return
     tokens = encoder.stamp.max_length
     read = (
         "the encoder reads" if tokens is None else f"the {counted(tokens, 'token that is', 'tokens that are')} read"
     )
-    are, were = ("is", "was") if harvest.truncated == 1 else ("are", "were")
+    are, were = ("is", "was") if truncated == 1 else ("are", "were")
     harvest.options.say(
-        f"{harvest.truncated} of {counted(harvest.filled, 'text')} {are} longer than {read}, and {were} cut "
+        f"{truncated} of {counted(harvest.finished.filled, 'text')} {are} longer than {read}, and {were} cut "
         "(see --max-length)."
     )
 
 
 def _embeddings(harvest: _Harvest, encoder: Encoder) -> Embeddings:
-    dataset = harvest.dataset
-    if harvest.vectors is None:
-        first = harvest.skipped[0]
+    dataset, finished, vectors = harvest.dataset, harvest.finished, harvest.whole()
+    rows = dataset.rows
+    left_out = tuple(Skipped(str(rows.ids[r]), str(rows.splits[r]), why) for r, why in finished.skipped.items())
+    if vectors is None:
+        first = left_out[0]
         raise DatasetError(
-            f"All {len(harvest.skipped)} pictures are bad, the first one {first.id}: {first.reason} "
+            f"All {len(left_out)} pictures are bad, the first one {first.id}: {first.reason} "
             "No row is left to encode: mend the files."
         )
-    skipped = (*dataset.skipped, *harvest.skipped)
+    skipped = (*dataset.skipped, *left_out)
     counts = dict(dataset.counts)
     if dataset.modality == "text":
-        counts["truncated"] = harvest.truncated
+        counts["truncated"] = int(finished.truncated.sum())
     if skipped:
         counts["skipped"] = len(skipped)
-    stamp = replace(encoder.stamp, dimension=encoder.stamp.dimension or harvest.vectors.shape[1])
-    rows = without_skipped(dataset.rows, np.concatenate(harvest.rows)) if harvest.skipped else dataset.rows
-    return Embeddings(rows, harvest.vectors[: harvest.filled], stamp, skipped, counts)
+    stamp = replace(encoder.stamp, dimension=encoder.stamp.dimension or vectors.shape[1])
+    rows = without_skipped(rows, finished.done) if left_out else rows
+    return Embeddings(rows, vectors, stamp, skipped, counts)

@@ -37,6 +37,8 @@ class EncodeOptions:
         shard: Which part of the rows, of how many; None for all of them.
         output: A file to write the result to, whole or not at all; None only returns it.
         force: Whether a file that stands there may be replaced.
+        resume: Whether rows that a stopped run has finished for this output are taken over; if not, they are thrown
+            away.
         opened: Called with the source as soon as it was read; None tells nobody.
     """
 
@@ -50,6 +52,7 @@ class EncodeOptions:
     shard: Shard | None = None
     output: str | Path | None = None
     force: bool = False
+    resume: bool = True
     opened: Opened | None = None
 
     @property

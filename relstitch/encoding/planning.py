@@ -8,12 +8,13 @@ from pathlib import Path
 
 import numpy as np
 
-from relstitch.artifacts import Anchors, Embeddings, Rows
-from relstitch.artifacts.rows import HASH_HEX
+from relstitch.artifacts import Anchors, Embeddings
 from relstitch.dataset import Columns, Dataset
 from relstitch.encoders import Encoder
+from relstitch.encoding.disk import count_anchors, output_bytes
 from relstitch.encoding.embedding import embed
 from relstitch.encoding.jobs import EncodeOptions, Job, load_for, open_job
+from relstitch.encoding.kept_work import rows_kept
 from relstitch.encoding.sources import Source, some_rows
 
 _SAMPLE = 8
@@ -34,6 +35,7 @@ class EncodingPlan:
         dimension: The width of its embeddings.
         anchors: Anchors k, or None for plain embeddings.
         to_encode: Items that would go through the model, anchors from elsewhere included.
+        kept: Rows that would be taken over from a run that was stopped.
         bytes_written: About how large the output would be.
         bytes_scratch: About how much room is needed beside it meanwhile.
         bytes_free: Room on the disk of the output (of the working directory, without one).
@@ -51,6 +53,7 @@ class EncodingPlan:
     dimension: int
     anchors: int | None
     to_encode: int
+    kept: int
     bytes_written: int
     bytes_scratch: int
     bytes_free: int
@@ -90,20 +93,19 @@ def plan_encoding(
         RelstitchError: What `encode` would raise before it encodes.
 
     Example:
+        >>> from relstitch.artifacts import EncoderStamp, Rows
         >>> rows = Rows.build(["a", "b"], splits="train")
-        >>> from relstitch.artifacts import EncoderStamp
         >>> space = Embeddings(rows, np.eye(2, dtype=np.float32), EncoderStamp("st:x", "text", 2))
         >>> plan_encoding(space).splits
         {'train': 2}
     """
     job = open_job(sources, model, anchors, anchors_from, options)
     encoder = load_for(job)
+    kept, there = (0, 0) if encoder is None else rows_kept(job, encoder.stamp)
     seconds, sampled, dimension = _measure(job, encoder)
     rows = job.source.rows
-    k = None if job.anchoring is None else len(job.anchoring.anchors.side(job.anchoring.side).draws[options.draw])
-    to_encode = sum(len(dataset) for dataset in job.to_encode)
-    vectors = len(rows) * dimension * 4
-    held = vectors if k is None else (len(rows) + dimension) * k * 4
+    scratch = 4 * len(rows) * dimension if job.to_encode and options.embedding.scratch is not None else 0
+    to_encode = sum(len(dataset) for dataset in job.to_encode) - kept
     place = Path() if options.output is None else Path(options.output).parent
     return EncodingPlan(
         job.name,
@@ -113,22 +115,16 @@ def plan_encoding(
         len(job.source.skipped),
         job.model,
         dimension,
-        k,
+        count_anchors(job),
         to_encode,
-        held + _row_bytes(rows),
-        vectors if to_encode and options.embedding.scratch is not None else 0,
+        kept,
+        output_bytes(job, dimension),
+        max(0, scratch - there),
         shutil.disk_usage(place).free,
         None if seconds is None else seconds * to_encode,
         sampled,
         None if options.shard is None else str(options.shard),
     )
-
-
-def _row_bytes(rows: Rows) -> int:
-    """About what ids, hashes, splits and targets take."""
-    ids = sum(len(name.encode()) for name in rows.ids)
-    targets = 0 if rows.targets is None else rows.targets.values.nbytes
-    return ids + targets + len(rows) * (8 + HASH_HEX // 2 + 4)
 
 
 def _measure(job: Job, encoder: Encoder | None) -> tuple[float | None, int, int]:

@@ -10,6 +10,7 @@ from relstitch.encoders import Encoder
 from relstitch.encoding.batches import EmbedOptions
 from relstitch.encoding.embedding import embed
 from relstitch.encoding.jobs import Anchoring, EncodeOptions, Job, load_for, open_job
+from relstitch.encoding.kept_work import KeptWork, kept_work
 from relstitch.encoding.sources import Source
 from relstitch.relative import anchor_vectors, relative_representation, with_columns
 from relstitch.storage import save
@@ -60,7 +61,8 @@ def encode(
         anchors: Anchors, or the path of an anchors file.
         anchors_from: Where the anchors' items are, if they are not among the rows: a source, or embeddings of the
             same encoder.
-        options: Everything else. With ``output`` the result is written too, whole or not at all.
+        options: Everything else. With ``output`` the result is written too, whole or not at all; meanwhile finished
+            rows are kept in a hidden folder beside it, so that the same call goes on from there if it was stopped.
 
     Returns:
         Embeddings, or relative representations where anchors were given.
@@ -81,27 +83,32 @@ def encode(
         >>> folder.cleanup()
     """
     job = open_job(sources, model, anchors, anchors_from, options)
-    encoder = load_for(job)
-    result = (
-        _relative(job, job.anchoring, encoder) if job.anchoring else _embedded(job.source, encoder, options.embedding)
-    )
-    if options.output is not None:
-        save(result, options.output, force=options.force)
+    with kept_work(job) as work:
+        encoder = load_for(job)
+        result: Embeddings | Relative
+        if job.anchoring is not None:
+            result = _relative(job, job.anchoring, encoder, work)
+        else:
+            result = _embedded(job.source, encoder, options.embedding, work)
+        if options.output is not None:
+            save(result, options.output, force=options.force)
     return result
 
 
-def _embedded(source: Dataset | Embeddings, encoder: Encoder | None, options: EmbedOptions) -> Embeddings:
+def _embedded(
+    source: Dataset | Embeddings, encoder: Encoder | None, options: EmbedOptions, work: KeptWork | None
+) -> Embeddings:
     # A job with a dataset in it has an encoder (`load_for`).
-    return source if isinstance(source, Embeddings) else embed(source, cast("Encoder", encoder), options)
+    return source if isinstance(source, Embeddings) else embed(source, cast("Encoder", encoder), options, work=work)
 
 
-def _relative(job: Job, anchoring: Anchoring, encoder: Encoder | None) -> Relative:
+def _relative(job: Job, anchoring: Anchoring, encoder: Encoder | None, work: KeptWork | None) -> Relative:
     place, options = anchoring.source, job.options
     if place is not None:
         # An anchor may not be skipped, and its few vectors need no scratch space and no progress.
         plain = replace(options.embed, on_bad="error", scratch=None, progress=None)
-        place = _embedded(place, encoder, plain)
-    embeddings = _embedded(job.source, encoder, options.embedding)
+        place = _embedded(place, encoder, plain, None)
+    embeddings = _embedded(job.source, encoder, options.embedding, work)
     vectors = anchor_vectors(
         embeddings if place is None else place,
         anchoring.anchors,
