@@ -82,6 +82,8 @@ def embed(
     _check_kind(dataset, encoder)
     finished = Finished.nothing(len(dataset)) if work is None else work.begin(dataset, encoder.stamp, options)
     harvest = _Harvest(dataset, options, finished, work)
+    if options.progress is not None and finished.seen:
+        options.progress(finished.seen, len(dataset))
     patient = PatientEncoder(encoder, options)
     with quiet_decoding(), closing(batches(dataset, finished.left, encoder, options)) as stream:
         for batch in stream:

@@ -65,7 +65,7 @@ class KeptWork:
         self._n = self._width = 0
         self._vectors: BinaryIO | None = None
         self._journal: BinaryIO | None = None
-        self._state, self._due = _State(), 0.0
+        self._state, self._due, self._begun = _State(), 0.0, False
 
     def begin(self, dataset: Dataset, stamp: EncoderStamp, options: EmbedOptions) -> Finished:
         """Take over what is finished of this job, and see whether there is room for the rest.
@@ -82,18 +82,19 @@ class KeptWork:
         self._width = stamp.dimension if kept is None else kept["dimension"]
         if self._width:
             self._check_room()
-        self._due = time.monotonic() + _EVERY
-        if kept is None:
-            return Finished.nothing(self._n)
-        with in_words(self._folder):
-            self._open()
-            return self._take_over(kept, options)
+        finished = Finished.nothing(self._n)
+        if kept is not None:
+            with in_words(self._folder):
+                self._open()
+                self._take_over(kept, finished, options)
+        self._due, self._begun = time.monotonic() + _EVERY, True
+        return finished
 
-    def _take_over(self, kept: Mapping[str, Any], options: EmbedOptions) -> Finished:
+    def _take_over(self, kept: Mapping[str, Any], finished: Finished, options: EmbedOptions) -> None:
         now = {**self._facts, "dimension": self._width}
         if now != kept:
             write_job(self._folder, now)
-        vectors, finished, end, damaged = self.array(), Finished.nothing(self._n), 0, False
+        vectors, end, damaged = self.array(), 0, False
         for record, place in read_records(self._folder / JOURNAL, self._n):
             whole = _checksum(vectors, places_of(record.rows, finished.filled, in_order=self._in_order)) == record.crc
             damaged |= not whole
@@ -104,7 +105,6 @@ class KeptWork:
             end = place
         self._state = _State(end, finished.seen)
         self._say_what_is_taken_over(finished.seen, damaged, options)
-        return finished
 
     def _say_what_is_taken_over(self, rows: int, damaged: bool, options: EmbedOptions) -> None:
         if rows:
@@ -143,8 +143,8 @@ class KeptWork:
 
     def array(self) -> NDArray[np.float32]:
         """All vectors, float32 [n, d]: those of finished rows at their places."""
-        path = self._folder / VECTORS
-        return np.memmap(path, dtype=np.float32, mode="r+", shape=(self._n, self._width))
+        with in_words(self._folder):
+            return np.memmap(self._folder / VECTORS, dtype=np.float32, mode="r+", shape=(self._n, self._width))
 
     def add(self, batch: Batch, places: NDArray[np.intp], encoded: EncodedBatch | None) -> None:
         """Write a batch, and from time to time commit.
@@ -228,10 +228,10 @@ class KeptWork:
             if file is not None:
                 file.close()
         kept = self._state.kept
-        if whole or not kept:
+        if whole or (self._begun and not kept):
             with suppress(OSError):
                 clear(self._folder)
-        else:
+        elif kept:
             are = "is" if kept == 1 else "are"
             self._job.options.embed.say(
                 f"{kept} of {counted(self._n, 'row')} {are} kept in {self._folder}: the same command goes on from "

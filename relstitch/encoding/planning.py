@@ -35,7 +35,7 @@ class EncodingPlan:
         dimension: The width of its embeddings.
         anchors: Anchors k, or None for plain embeddings.
         to_encode: Items that would go through the model, anchors from elsewhere included.
-        kept: Rows that would be taken over from a run that was stopped.
+        taken_over: Rows that would be taken over from a run that was stopped.
         bytes_written: About how large the output would be.
         bytes_scratch: About how much room is needed beside it meanwhile.
         bytes_free: Room on the disk of the output (of the working directory, without one).
@@ -53,7 +53,7 @@ class EncodingPlan:
     dimension: int
     anchors: int | None
     to_encode: int
-    kept: int
+    taken_over: int
     bytes_written: int
     bytes_scratch: int
     bytes_free: int

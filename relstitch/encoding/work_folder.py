@@ -5,6 +5,7 @@ import hashlib
 import json
 import os
 import sys
+import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -113,7 +114,7 @@ def write_job(folder: Path, facts: Mapping[str, Any]) -> None:
     """Note whose work it is: whole or not at all."""
     temporary = folder / f"{JOB}.new"
     with temporary.open("w", encoding="utf-8") as file:
-        json.dump(facts, file, indent=1)
+        json.dump({"crc": _crc(facts), "facts": facts}, file, indent=1)
         file.flush()
         os.fsync(file.fileno())
     temporary.replace(folder / JOB)
@@ -129,16 +130,20 @@ def read_job(folder: Path) -> dict[str, Any] | None:
     """
     path = folder / JOB
     try:
-        facts = json.loads(path.read_bytes())
+        found = json.loads(path.read_bytes())
+        if found["crc"] == _crc(found["facts"]):
+            return dict(found["facts"])
     except FileNotFoundError:
         return None
-    except (ValueError, RecursionError):
-        facts = None
-    if isinstance(facts, dict) and isinstance(facts.get("dimension"), int) and facts["dimension"] > 0:
-        return facts
+    except (ValueError, TypeError, KeyError, RecursionError):
+        found = None
     raise EncoderError(
         f"{path} is damaged: it should say whose finished work is kept beside it. Start over with --no-resume."
     )
+
+
+def _crc(facts: Any) -> int:
+    return zlib.crc32(json.dumps(facts, sort_keys=True).encode())
 
 
 def reserved(folder: Path) -> int:
