@@ -187,8 +187,9 @@ class KeptWork:
             )
 
     def _start(self) -> None:
-        self._open()
+        # First whose work it is: without that no row that is kept would be taken over.
         write_job(self._folder, {**self._facts, "dimension": self._width})
+        self._open()
 
     def _write(self, vectors: NDArray[np.float32], places: NDArray[np.intp]) -> None:
         starts = [0, *(np.flatnonzero(np.diff(places) != 1) + 1).tolist(), len(places)]
