@@ -162,5 +162,5 @@ def _embeddings(harvest: _Harvest, encoder: Encoder) -> Embeddings:
     if skipped:
         counts["skipped"] = len(skipped)
     stamp = replace(encoder.stamp, dimension=encoder.stamp.dimension or vectors.shape[1])
-    rows = without_skipped(rows, finished.done) if left_out else rows
+    rows = without_skipped(rows, np.flatnonzero(finished.done)) if left_out else rows
     return Embeddings(rows, vectors, stamp, skipped, counts)
