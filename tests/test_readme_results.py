@@ -53,12 +53,14 @@ def test_a_section_from_a_folder(results: ModuleType, tmp_path: Path) -> None:
         (tmp_path / name).mkdir()
         (tmp_path / name / "report.json").write_text(json.dumps(report(name, held=held)))
     made = results.section(results.gathered(tmp_path))
-    assert "usual size) on two cores, 3 minutes in all: 1 of 2 patterns held." in made
+    assert "usual size), 3 minutes in all: 1 of 2 patterns held." in made
+    assert "| `classifiers` | section 1 | 1 of 1 | 1.5 |\n" in made
+    assert "Not held:\n\n- `words`: it costs at most 1 point (found: 0.4)\n\n" in made
     assert "| `classifiers` | it costs at most 1 point | 0.4 | yes |\n" in made
     assert "| `words` | it costs at most 1 point | 0.4 | **no** |\n" in made
     assert "| data | absolute | paper | relative |\n" in made
     assert "| MNIST | 94.6 ±.2 | 97.95 | – |\n" in made
-    assert made.count("<details>") == made.count("</details>") == 2
+    assert made.count("<details>") == made.count("</details>") == 3
     assert results.put(f"a\n{results.START}old\n{results.END}\nb", made) == (
         f"a\n{results.START}{made}{results.END}\nb"
     )
